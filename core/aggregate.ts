@@ -1,0 +1,99 @@
+/**
+ * What one transaction on a connection sees and may change.
+ *
+ * Stores load an {@link Aggregate} under a row lock, hand it to a pure function of the core, and write the
+ * {@link Changes} that it decides. So PostgreSQL and the in-memory twin share every rule and differ in storage alone.
+ */
+import type { Connection } from './connection.ts';
+import type { AuditEntry } from './stores.ts';
+
+/**
+ * A sealed token and the attempt that obtained it. The attempt's id is part of the sealing context, so the
+ * value can move between "current", "previous" and "candidate" without being sealed again.
+ */
+export interface SealedToken {
+  readonly sealed: string;
+  readonly attemptId: string;
+  /** Concur has answered that this very value is bad. */
+  readonly refused: boolean;
+}
+
+/** The refresh tokens on file. */
+export interface Grant {
+  readonly current: SealedToken | null;
+  readonly previous: SealedToken | null;
+}
+
+export type AttemptKind = 'refresh' | 'exchange' | 'revoke';
+
+/**
+ * One call to Concur that may change tokens, recorded before it is made.
+ * `open`: may be in flight. `uncertain`: the outcome is unknown, a late answer may still come before the horizon.
+ * `received`: the answer is on file, sealed, and waits to be finished. `done`: settled.
+ */
+export interface Attempt {
+  /** `{run id}:{n}`: unique over all runs of the workflow. */
+  readonly id: string;
+  readonly kind: AttemptKind;
+  readonly status: 'open' | 'uncertain' | 'received' | 'done';
+  /** Version of the connection that was read when it began. */
+  readonly versionRead: number;
+  /** Which refresh token was sent: id of the attempt that obtained it; null for an exchange. */
+  readonly tokenAttemptId: string | null;
+  readonly sessionId: string | null;
+  readonly startedAtMs: number;
+  /** Until then a late answer may come and nobody else may call. */
+  readonly horizonAtMs: number;
+  /** The whole answer, sealed, while it is not finished (`received`). */
+  readonly answer: string | null;
+  /** A refresh token that came too late to become current, kept until it is proven useless. */
+  readonly candidate: SealedToken | null;
+}
+
+/** A completed connect session as the connection's transactions see it. */
+export interface ConnectSession {
+  readonly id: string;
+  /** Sealed; null once it is settled (shredded). */
+  readonly requestToken: string | null;
+  readonly userId: string | null;
+  readonly customerRef: string | null;
+  readonly status: 'completed' | 'connected' | 'failed';
+  /** Exchanges tried so far, counted before each call. */
+  readonly uses: number;
+  readonly nextTryAtMs: number;
+  /** End of the request token's life. */
+  readonly expiresAtMs: number;
+  /** Why it failed: an error code, shown to the administrator. */
+  readonly failure: string | null;
+}
+
+export interface Aggregate {
+  readonly connection: Connection | null;
+  readonly grant: Grant;
+  /** Attempts that are not done, and done ones that hold a candidate; newest first. */
+  readonly attempts: readonly Attempt[];
+  /** Sessions with status `completed`, oldest first. */
+  readonly sessions: readonly ConnectSession[];
+}
+
+export interface Changes {
+  /** The whole row as it shall be. */
+  readonly connection?: Connection;
+  readonly grant?: Grant;
+  /** Replaces the access token on file; null deletes it. */
+  readonly accessToken?: {
+    readonly sealed: string;
+    readonly attemptId: string;
+    readonly tokenType: 'Bearer' | 'OAuth';
+  } | null;
+  /** Attempts to insert or overwrite by id. */
+  readonly attempts?: readonly Attempt[];
+  readonly sessions?: readonly ConnectSession[];
+  readonly events?: readonly AuditEntry[];
+}
+
+/** What a transaction returns to its caller, and what it writes. */
+export interface Decision<T> {
+  readonly result: T;
+  readonly changes: Changes;
+}

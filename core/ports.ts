@@ -1,0 +1,185 @@
+/**
+ * What the core needs from the world. Implementations are put together in the `main.ts` files (and, with a
+ * virtual clock and an in-memory store, in the simulation); nothing else constructs them.
+ */
+import type { Secret } from './secret.ts';
+
+/** Wall clock (deadlines, audit) and monotonic clock (budgets), both in milliseconds. */
+export interface Clock {
+  now(): number;
+  monotonic(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason. Never keeps the process alive by itself. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Randomness; `uuid` for ids that need no secrecy, `token` for ones that do (base64url). */
+export interface Rng {
+  uuid(): string;
+  token(bytes: number): string;
+}
+
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+// ── Vault ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Seals secrets under a data key. `context` names where the sealed value belongs (for instance
+ * `access_tokens:{connection id}:{attempt id}`); it is authenticated, not stored: a value that was moved
+ * elsewhere does not open.
+ */
+export interface Vault {
+  /** Throws unless a data key is in memory: asked before every call to Concur that yields tokens. */
+  assertReady(): void;
+  seal(secret: Secret, context: string): Promise<string>;
+  open(sealed: string, context: string): Promise<Secret>;
+  /** HMAC-SHA-256 under a key of the vault, base64url: for looking up codes that are never stored. */
+  fingerprint(secret: Secret, context: string): Promise<string>;
+}
+
+// ── Concur ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The bytes of one HTTP exchange. The implementation refuses redirects and hosts outside the allow-list. */
+export interface Http {
+  send(request: HttpRequest, options: HttpOptions): Promise<HttpResponse>;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface HttpOptions {
+  /** The socket is given up after this, in milliseconds. */
+  readonly horizonMs: number;
+  /** Called at the moment from which the request may have reached the other side. */
+  readonly onSent?: () => void;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What `Http.send` rejects with: `sent` tells whether the request can have reached Concur. */
+export interface TransportFailure {
+  readonly transport: 'timeout' | 'reset' | 'refused' | 'dns' | 'tls' | 'other';
+  readonly sent: boolean;
+}
+
+/** A token answer of Concur, validated: shapes as in RFC 6749 section 5.1 and Concur's docs, Authentication. */
+export interface TokenAnswer {
+  readonly accessToken: Secret;
+  /** Null when Concur returned none (allowed on a refresh: the stored one stays). */
+  readonly refreshToken: Secret | null;
+  readonly idToken: Secret | null;
+  readonly scope: string;
+  /** Seconds from the moment the request was sent. */
+  readonly expiresInSeconds: number;
+  /** Absolute. Null when absent: six months from the response. */
+  readonly refreshExpiresAtMs: number | null;
+  /** As Concur wrote it; whether it is a known data centre is judged by `geolocation` below. */
+  readonly geolocationRaw: string | null;
+  /** Known data centre it names, null when absent, `'foreign'` when it is not on the allow-list. */
+  readonly geolocation: DataCentre | 'foreign' | null;
+}
+
+export interface DataCentre {
+  /** Key in the configured table: `us2`, `glz`. */
+  readonly name: string;
+  readonly baseUri: string;
+}
+
+/** Why a call brought no usable answer. */
+export type ConcurFailure =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly concurCode: number | null;
+      /** OAuth `error` of the body, when it is one of RFC 6749's names. */
+      readonly oauthError: string | null;
+      readonly retryAfterMs: number | null;
+      /** Where code 16 points, judged like a token's geolocation. */
+      readonly geolocation: DataCentre | 'foreign' | null;
+    }
+  /** A 2xx that is no token answer: no JSON, no access token, absurd numbers. */
+  | { readonly kind: 'malformed'; readonly status: number; readonly what: string }
+  | { readonly kind: 'transport'; readonly transport: TransportFailure['transport']; readonly sent: boolean };
+
+export interface CallTimes {
+  /** When the request was sent (wall clock); `expires_at` counts from here. */
+  readonly sentAtMs: number;
+  readonly endedAtMs: number;
+  readonly correlationId: string | null;
+  /** Data centre that gave the final answer, after code 16 was followed. */
+  readonly dataCentre: DataCentre;
+}
+
+export type ConcurResult<T> = CallTimes &
+  ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: ConcurFailure });
+
+export interface AppCredentials {
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+}
+
+export interface Principal {
+  readonly id: string;
+  readonly type: 'company' | 'user';
+  readonly name: string | null;
+  readonly domain: string | null;
+}
+
+export interface TokenCallOptions {
+  readonly horizonMs: number;
+  readonly onSent?: () => void;
+}
+
+/** SAP Concur, one method per operation of its wire. Never throws for what Concur or the network did. */
+export interface Concur {
+  exchangeRequestToken(
+    input: { readonly credentials: AppCredentials; readonly principal: string; readonly requestToken: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<TokenAnswer>>;
+  refreshTokens(
+    input: { readonly credentials: AppCredentials; readonly dataCentre: string; readonly refreshToken: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<TokenAnswer>>;
+  /** Ends all tokens of the principal that the access token belongs to, for this app. */
+  revokeConnection(
+    input: { readonly dataCentre: string; readonly accessToken: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<null>>;
+  fetchPrincipal(
+    input: { readonly dataCentre: string; readonly accessToken: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<Principal>>;
+  /**
+   * Verifies the id_token's signature (JWKS of the data centre, never of `iss`), `aud`, `exp`.
+   * `invalid` is a verdict about the token; a JWKS that cannot be had is `unavailable`.
+   */
+  verifyIdToken(
+    input: { readonly dataCentre: string; readonly idToken: Secret; readonly clientId: string },
+    options: TokenCallOptions,
+  ): Promise<
+    | { readonly verdict: 'valid'; readonly subject: string; readonly principalType: 'company' | 'user' | null }
+    | { readonly verdict: 'invalid' | 'unavailable'; readonly why: string }
+  >;
+}
+
+/** The configured data centres: the allow-list of every host that may see a secret. */
+export interface DataCentres {
+  /** Throws `configuration-invalid` when the table has no such data centre. */
+  byName(name: string): DataCentre;
+  names(): readonly string[];
+  /** Which data centre a base URI from outside names, `'foreign'` when none. */
+  match(geolocation: string): DataCentre | 'foreign';
+}

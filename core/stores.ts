@@ -1,0 +1,294 @@
+/**
+ * Ports of the stores: one interface per aggregate, one method per transaction. `db/` implements them on
+ * PostgreSQL, the simulation in memory; one conformance suite holds both to the same behaviour.
+ */
+import type { Aggregate, Decision } from './aggregate.ts';
+import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
+
+/**
+ * Connections with their grants, attempts and pending connects. Every change goes through `transact`: the row
+ * is locked, `decide` (pure, from `core/`) is given what is on file, and what it decides is written in the same
+ * transaction, audit rows and NOTIFY included.
+ */
+export interface ConnectionStore {
+  /**
+   * Null result of `decide`'s aggregate.connection means that no row exists yet.
+   * `sessionId` adds that connect session to the aggregate even when it is settled.
+   */
+  transact<T>(key: ConnectionKey, decide: (aggregate: Aggregate) => Decision<T>): Promise<T>;
+  /** Read without a lock. */
+  maybeOne(key: ConnectionKey): Promise<Aggregate | null>;
+  many(filter: ConnectionFilter): Promise<Page<Connection>>;
+  /** The sealed access token with what is needed to judge it; null when the connection is unknown. */
+  maybeAccessToken(key: ConnectionKey): Promise<StoredAccessToken | null>;
+  /** Batched; keeps the latest. */
+  touchRead(reads: readonly (ConnectionKey & { readonly atMs: number })[]): Promise<void>;
+  setCustomerRef(key: ConnectionKey, customerRef: string | null, actor: string): Promise<Connection | null>;
+  events(key: ConnectionKey, page: { readonly cursor?: string; readonly limit: number }): Promise<Page<StoredEvent>>;
+}
+
+export interface ConnectionFilter {
+  readonly app: string;
+  /** Narrowing by the caller's token; undefined: all. */
+  readonly principals?: readonly string[];
+  readonly state?: ConnectionState;
+  readonly dataCentre?: string;
+  readonly customerRef?: string;
+  readonly cursor?: string;
+  /** 1 to 200. */
+  readonly limit: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface StoredAccessToken {
+  readonly connection: Connection;
+  /** Null when there is none on file (never made, expired and swept, revoked). */
+  readonly token: {
+    readonly sealed: string;
+    readonly attemptId: string;
+    readonly tokenType: 'Bearer' | 'OAuth';
+  } | null;
+}
+
+/** A row of the audit trail. */
+export interface AuditEntry {
+  /** Stable word with a dot: `connection.connected`, `refresh.failed`, `command.paused`. */
+  readonly type: string;
+  /** Who: `concur-admin`, `workflow`, `client:{id}`, `operator`, `cli:{user}`. */
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly stateFrom: ConnectionState | null;
+  readonly stateTo: ConnectionState | null;
+  readonly version: number;
+  readonly concurCode: number | null;
+  readonly correlationId: string | null;
+  /** The person who pressed Connect, as Concur named them: recorded, never trusted. */
+  readonly userId: string | null;
+  readonly atMs: number;
+}
+
+export interface StoredEvent extends AuditEntry {
+  readonly id: string;
+}
+
+// ── Connect sessions ───────────────────────────────────────────────────────────────────────────────────────
+
+export type LandingMode = 'sign-in' | 'verification-code' | 'confirm';
+
+/** A visit of an administrator's browser, from Concur's redirect to the confirmation page. */
+export interface BrowserSession {
+  readonly id: string;
+  readonly app: string;
+  /** Lower case; the redirect's `id`. */
+  readonly principal: string;
+  /** SHA-256 of the cookie's secret, base64url. */
+  readonly cookieHash: string;
+  readonly csrf: string;
+  readonly userId: string | null;
+  /** `open`: waits for the landing page; `lost`: another browser completed the same request token first. */
+  readonly status: 'open' | 'completed' | 'connected' | 'failed' | 'lost';
+  /** Error code shown to the administrator when failed. */
+  readonly failure: string | null;
+  readonly codeTries: number;
+  readonly createdAtMs: number;
+  readonly lastSeenAtMs: number;
+  /** End of the request token's life. */
+  readonly expiresAtMs: number;
+}
+
+export interface NewBrowserSession
+  extends Pick<
+    BrowserSession,
+    'id' | 'app' | 'principal' | 'cookieHash' | 'csrf' | 'userId' | 'createdAtMs' | 'expiresAtMs'
+  > {
+  /** Sealed under `connect_sessions:{id}:request_token`. */
+  readonly requestToken: string;
+  /** Keyed fingerprint, so that the same token in two browsers is recognised without being stored. */
+  readonly requestTokenFingerprint: string;
+  /** Keyed fingerprint of the visitor's address, for the limits on wrong codes. */
+  readonly addressFingerprint: string;
+}
+
+export type CompleteResult<T> =
+  | { readonly outcome: 'completed'; readonly result: T }
+  /** Not open any more: already completed by this browser (its progress page goes on) or over. */
+  | { readonly outcome: 'already'; readonly session: BrowserSession }
+  | { readonly outcome: 'lost' }
+  | { readonly outcome: 'expired' }
+  | { readonly outcome: 'code-rejected'; readonly triesLeft: number }
+  | { readonly outcome: 'rate-limited'; readonly retryAfterMs: number };
+
+export interface SessionStore {
+  open(session: NewBrowserSession): Promise<void>;
+  maybeOne(app: string, id: string): Promise<BrowserSession | null>;
+  touch(id: string, atMs: number): Promise<void>;
+  /**
+   * Completes the landing page: session, verification code (where the mode asks for one) and connection in
+   * one transaction. A wrong, used or expired code is counted against session, address and app.
+   */
+  complete<T>(
+    input: {
+      readonly app: string;
+      readonly id: string;
+      readonly nowMs: number;
+      /** Keyed fingerprint of the typed code; undefined in mode `confirm`. */
+      readonly codeFingerprint?: string;
+      readonly addressFingerprint: string;
+    },
+    decide: (aggregate: Aggregate) => Decision<T>,
+  ): Promise<CompleteResult<T>>;
+}
+
+export interface CodeStore {
+  create(code: {
+    readonly app: string;
+    readonly fingerprint: string;
+    readonly label: string | null;
+    readonly customerRef: string | null;
+    readonly principal: string | null;
+    readonly createdBy: string;
+    readonly createdAtMs: number;
+    readonly expiresAtMs: number;
+  }): Promise<{ readonly id: string }>;
+  many(app: string): Promise<readonly StoredCode[]>;
+  revoke(app: string, id: string, atMs: number): Promise<boolean>;
+}
+
+export interface StoredCode {
+  readonly id: string;
+  readonly label: string | null;
+  readonly customerRef: string | null;
+  readonly principal: string | null;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly usedAtMs: number | null;
+  readonly revokedAtMs: number | null;
+}
+
+// ── Apps ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One entry of the apps file without its secret. */
+export interface App {
+  readonly app: string;
+  readonly clientId: string;
+  readonly flow: 'quick-connect' | 'app-center-legacy';
+  readonly principal: 'company' | 'user';
+  readonly environment: 'production' | 'implementation';
+  readonly landing: Landing;
+  readonly webhooks: readonly { readonly url: string; readonly events: readonly string[] }[];
+  readonly requiredScopes: readonly string[];
+  readonly legacyClientId: string | null;
+  readonly allowUnverified: boolean;
+  readonly allowPasswordLogin: boolean;
+}
+
+/** Texts, links and colours of an app's landing page. */
+export interface Landing {
+  readonly mode: LandingMode;
+  readonly brand: string;
+  readonly color: string;
+  readonly logoUrl: string | null;
+  readonly logoAlt: string;
+  readonly signInUrl: string | null;
+  readonly signUpUrl: string | null;
+  readonly contactUrl: string | null;
+  readonly supportUrl: string;
+  readonly privacyUrl: string;
+  readonly termsUrl: string | null;
+  readonly manageUrl: string | null;
+  readonly listingUrl: string | null;
+  readonly nextSteps: readonly string[];
+}
+
+export interface SealedAppSecret {
+  readonly id: string;
+  /** Sealed under `app_secrets:{id}:client_secret`. */
+  readonly sealed: string;
+  readonly createdAtMs: number;
+}
+
+export interface AppStore {
+  many(): Promise<readonly App[]>;
+  maybeOne(app: string): Promise<App | null>;
+  /** Secrets not retired, newest first. */
+  secrets(app: string): Promise<readonly SealedAppSecret[]>;
+  /** Adds or changes; refuses (`conflict`) a changed client id. Never removes. */
+  apply(app: App): Promise<'added' | 'changed' | 'unchanged'>;
+  addSecret(
+    app: string,
+    secret: {
+      readonly id: string;
+      readonly sealed: string;
+      readonly fingerprint: string;
+      readonly createdAtMs: number;
+    },
+  ): Promise<'added' | 'known'>;
+}
+
+// ── Clients of the partner API ─────────────────────────────────────────────────────────────────────────────
+
+export interface ApiClient {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly apps: readonly string[] | '*';
+  /** Lower-case UUIDs; null: every principal of its apps. */
+  readonly principals: readonly string[] | null;
+  /** Public JWK of a client that signs its own JWTs. */
+  readonly jwk: Readonly<Record<string, unknown>> | null;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+}
+
+export interface ClientStore {
+  create(client: ApiClient): Promise<void>;
+  maybeOne(id: string): Promise<ApiClient | null>;
+  many(): Promise<readonly ApiClient[]>;
+  revoke(id: string, atMs: number): Promise<boolean>;
+}
+
+/** Signing keys of the built-in issuer: the private JWK is sealed under `issuer_keys:{kid}:private_jwk`. */
+export interface IssuerKeyStore {
+  many(): Promise<
+    readonly {
+      readonly kid: string;
+      readonly publicJwk: Readonly<Record<string, unknown>>;
+      readonly sealedPrivateJwk: string;
+    }[]
+  >;
+  /** Keeps the first when two processes start at once. */
+  add(key: {
+    readonly kid: string;
+    readonly publicJwk: Readonly<Record<string, unknown>>;
+    readonly sealedPrivateJwk: string;
+  }): Promise<void>;
+}
+
+/** Data keys, wrapped by a key-encryption key of the environment. */
+export interface DataKeyStore {
+  many(): Promise<
+    readonly { readonly kid: string; readonly kekKid: string; readonly wrapped: string; readonly current: boolean }[]
+  >;
+  /** Adds a first current key; keeps the one that is there when two processes start at once. */
+  addFirst(key: { readonly kid: string; readonly kekKid: string; readonly wrapped: string }): Promise<void>;
+}
+
+// ── Notices ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What LISTEN brings: a connection whose tokens or state changed, or a client that was changed. */
+export type Notice =
+  | { readonly kind: 'connection'; readonly app: string; readonly principal: string; readonly version: number }
+  | { readonly kind: 'client'; readonly id: string };
+
+/** A listener that knows whether it can be trusted: see design of the token cache. */
+export interface Notices {
+  subscribe(onNotice: (notice: Notice) => void, onGap: () => void): () => void;
+  /** True while a round trip through the write pool has been heard recently. */
+  isProven(): boolean;
+  close(): Promise<void>;
+}
