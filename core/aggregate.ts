@@ -29,13 +29,14 @@ export type AttemptKind = 'refresh' | 'exchange' | 'revoke';
 /**
  * One call to Concur that may change tokens, recorded before it is made.
  * `open`: may be in flight. `uncertain`: the outcome is unknown, a late answer may still come before the horizon.
- * `received`: the answer is on file, sealed, and waits to be finished. `done`: settled.
+ * `received`: the answer is on file, sealed, and waits to be finished. `lost`: its horizon passed without an answer
+ * (if Concur rotated strictly, the token on file is dead); kept until the next success. `done`: settled.
  */
 export interface Attempt {
   /** `{run id}:{n}`: unique over all runs of the workflow. */
   readonly id: string;
   readonly kind: AttemptKind;
-  readonly status: 'open' | 'uncertain' | 'received' | 'done';
+  readonly status: 'open' | 'uncertain' | 'received' | 'lost' | 'done';
   /** Version of the connection that was read when it began. */
   readonly versionRead: number;
   /** Which refresh token was sent: id of the attempt that obtained it; null for an exchange. */

@@ -82,6 +82,8 @@ export interface Connection extends ConnectionKey {
   readonly refreshTokenExpiresAtMs: number | null;
   readonly connectedAtMs: number | null;
   readonly lastRefreshedAtMs: number | null;
+  /** Routine rotations on the UTC day of `lastRefreshedAtMs`: the audit trail gets their number once a day. */
+  readonly rotationsOnDay: number;
   readonly lastReadAtMs: number | null;
   /** When the workflow acts next (refresh, retry, keep-alive, revoke); null: it waits for somebody. */
   readonly nextActionAtMs: number | null;
