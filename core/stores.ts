@@ -88,6 +88,8 @@ export interface BrowserSession {
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   readonly csrf: string;
+  /** Keyed fingerprint, so that the same token in the same or another browser is recognised without being stored. */
+  readonly requestTokenFingerprint: string;
   readonly userId: string | null;
   /** `open`: waits for the landing page; `lost`: another browser completed the same request token first. */
   readonly status: 'open' | 'completed' | 'connected' | 'failed' | 'lost';
@@ -103,12 +105,18 @@ export interface BrowserSession {
 export interface NewBrowserSession
   extends Pick<
     BrowserSession,
-    'id' | 'app' | 'principal' | 'cookieHash' | 'csrf' | 'userId' | 'createdAtMs' | 'expiresAtMs'
+    | 'id'
+    | 'app'
+    | 'principal'
+    | 'cookieHash'
+    | 'csrf'
+    | 'requestTokenFingerprint'
+    | 'userId'
+    | 'createdAtMs'
+    | 'expiresAtMs'
   > {
   /** Sealed under `connect_sessions:{id}:request_token`. */
   readonly requestToken: string;
-  /** Keyed fingerprint, so that the same token in two browsers is recognised without being stored. */
-  readonly requestTokenFingerprint: string;
   /** Keyed fingerprint of the visitor's address, for the limits on wrong codes. */
   readonly addressFingerprint: string;
 }
