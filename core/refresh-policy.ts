@@ -76,11 +76,15 @@ export function accessTokenLifeMs(connection: Connection): number {
   return sent === null || expires === null ? 0 : Math.max(0, expires - sent);
 }
 
-/** Whether the current access token may be handed out to somebody who needs it for at least `minTtlMs`. */
+/**
+ * Whether the current access token may be handed out to somebody who needs it for at least `minTtlMs`. Nobody gets
+ * more than two thirds of a token's life promised: asking for more than Concur gives must not refresh at every read.
+ */
 export function isFresh(policy: RefreshPolicy, connection: Connection, nowMs: number, minTtlMs = 0): boolean {
   const { accessTokenExpiresAtMs: expires } = connection;
   if (expires === null) return false;
-  return expires - nowMs >= Math.max(minTtlMs, marginMs(policy, accessTokenLifeMs(connection)));
+  const life = accessTokenLifeMs(connection);
+  return expires - nowMs >= Math.max(Math.min(minTtlMs, (life * 2) / 3), marginMs(policy, life));
 }
 
 export function upkeepOf(policy: RefreshPolicy, connection: Connection, nowMs: number): Upkeep {
@@ -111,7 +115,7 @@ export function warmAtMs(policy: RefreshPolicy, connection: Connection, workflow
 
 /** Deadline of an idle connection: the keep-alive, and never too close to the refresh token's end. */
 export function keepAliveAtMs(policy: RefreshPolicy, connection: Connection, workflowId: string): number {
-  const last = connection.lastRefreshedAtMs ?? connection.connectedAtMs ?? connection.createdAtMs;
+  const last = connection.accessTokenSentAtMs ?? connection.createdAtMs;
   const due = last + policy.keepAliveEveryMs * (1 - policy.jitter * spread(workflowId));
   return Math.round(Math.max(Math.min(due, latestAtMs(connection, last)), last + LEAST_INTERVAL_MS));
 }

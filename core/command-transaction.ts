@@ -1,0 +1,152 @@
+/**
+ * Commands of people and programs, and the two transactions around a revoke, pure. A revoke stops the reads in
+ * the very transaction that records the wish; the call to Concur comes after.
+ */
+import type { Aggregate, Attempt, Decision } from './aggregate.ts';
+import type { Verdict } from './concur-codes.ts';
+import type { Connection } from './connection.ts';
+import { closeLost, openUntil, SEND_BUDGET_MS } from './refresh-transaction.ts';
+import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
+import { type ConnectionEvent, reduceConnection, type TransitionContext } from './transitions.ts';
+
+interface Times {
+  readonly nowMs: number;
+  readonly policy: RefreshPolicy;
+  readonly workflowId: string;
+}
+
+export type CommandName = 'pause' | 'resume' | 'revoke' | 'app-restored';
+
+export interface Command extends Times {
+  readonly name: CommandName;
+  /** `client:{id}`, `cli:{user}`, `operator`. */
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
+/** Applies a command; the connection as it is afterwards, null when there is none. Idempotent. */
+export function applyCommand(aggregate: Aggregate, command: Command): Decision<Connection | null> {
+  const { connection } = aggregate;
+  if (connection === null) return { result: null, changes: {} };
+  const context: TransitionContext = command;
+  if (command.name !== 'revoke') {
+    const transition = reduceConnection(connection, { type: command.name }, context);
+    return { result: transition.connection, changes: transition };
+  }
+  const hasGrant = aggregate.grant.current !== null;
+  const isCalling = openUntil(aggregate.attempts, command.nowMs) !== null;
+  const hasAnswer = aggregate.attempts.some(({ status }) => status === 'received');
+  const event = { type: 'revoke', nothingToRevoke: !hasGrant && !isCalling && !hasAnswer } as const;
+  const transition = reduceConnection(connection, event, context);
+  if (transition.connection === connection) return { result: connection, changes: {} };
+  return {
+    result: transition.connection,
+    changes: {
+      ...transition,
+      // No later try may bring the grant back: request tokens and candidates go now.
+      sessions:
+        isCalling || hasAnswer
+          ? []
+          : aggregate.sessions.map((session) => ({
+              ...session,
+              status: 'failed',
+              failure: 'connection-revoked',
+              requestToken: null,
+            })),
+      attempts: aggregate.attempts.map((attempt) => ({ ...attempt, candidate: null })),
+    },
+  };
+}
+
+export interface BeginRevoke extends Times {
+  readonly attemptId: string;
+}
+
+export type BegunRevoke =
+  | { readonly decision: 'call'; readonly connection: Connection; readonly attempt: Attempt; readonly withinMs: number }
+  /** Concur's revoke needs a live access token, and there is none. */
+  | { readonly decision: 'refresh-first' }
+  | { readonly decision: 'wait'; readonly untilMs: number }
+  | { readonly decision: 'settled' };
+
+/** An access token with less life left than this is refreshed before it is used for the revoke. */
+const LEAST_LIFE_MS = 2_000;
+
+export function beginRevoke(aggregate: Aggregate, input: BeginRevoke): Decision<BegunRevoke> {
+  const { connection, grant } = aggregate;
+  const { nowMs } = input;
+  if (connection === null || connection.state !== 'revoking') return { result: { decision: 'settled' }, changes: {} };
+  const openUntilMs = openUntil(aggregate.attempts, nowMs);
+  if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
+  if (grant.current === null) {
+    return { result: { decision: 'settled' }, changes: confirm(connection, null, null, input) };
+  }
+  const lifeMs = (connection.accessTokenExpiresAtMs ?? 0) - nowMs;
+  if (lifeMs < LEAST_LIFE_MS) return { result: { decision: 'refresh-first' }, changes: {} };
+  const attempt: Attempt = {
+    id: input.attemptId,
+    kind: 'revoke',
+    status: 'open',
+    versionRead: connection.version,
+    tokenAttemptId: grant.current.attemptId,
+    sessionId: null,
+    startedAtMs: nowMs,
+    horizonAtMs: nowMs + SEND_BUDGET_MS + horizonMs(input.policy),
+    answer: null,
+    candidate: null,
+  };
+  return {
+    result: { decision: 'call', connection, attempt, withinMs: lifeMs },
+    changes: { attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)] },
+  };
+}
+
+export interface FinishRevoke extends Times {
+  readonly attemptId: string;
+  readonly outcome:
+    | { readonly kind: 'confirmed'; readonly correlationId: string | null }
+    | { readonly kind: 'failure'; readonly verdict: Verdict; readonly correlationId: string | null };
+}
+
+export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decision<null> {
+  const { connection } = aggregate;
+  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
+  if (connection === null || attempt === undefined || attempt.status === 'done') return { result: null, changes: {} };
+  const { outcome, nowMs } = input;
+  if (outcome.kind === 'confirmed') {
+    const changes = confirm(connection, outcome.correlationId, null, input);
+    return {
+      result: null,
+      changes: {
+        ...changes,
+        attempts: aggregate.attempts.map((other) => ({ ...other, status: 'done', answer: null, candidate: null })),
+      },
+    };
+  }
+  const { verdict, correlationId } = outcome;
+  const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
+  const event: ConnectionEvent = { type: 'revoke-failed', verdict, correlationId };
+  const transition = reduceConnection(connection, event, contextOf(input));
+  // Refused: the access token is of no use any more, so the next step is the refresh that proves it.
+  const refused = verdict.outcome === 'revoked';
+  const after = refused ? { ...transition.connection, accessTokenExpiresAtMs: null } : transition.connection;
+  return {
+    result: null,
+    changes: {
+      connection: after,
+      events: transition.events,
+      attempts: [{ ...attempt, status: isUncertain ? 'uncertain' : 'done' }],
+      ...(refused ? { accessToken: null } : {}),
+    },
+  };
+}
+
+function confirm(connection: Connection, correlationId: string | null, concurCode: number | null, input: Times) {
+  const event: ConnectionEvent = { type: 'revoke-confirmed', concurCode, correlationId };
+  const transition = reduceConnection(connection, event, contextOf(input));
+  return { ...transition, grant: { current: null, previous: null }, accessToken: null };
+}
+
+function contextOf(input: Times): TransitionContext {
+  return { nowMs: input.nowMs, policy: input.policy, workflowId: input.workflowId, actor: 'workflow', reason: null };
+}

@@ -1,0 +1,143 @@
+/**
+ * The inbox of a connection's lifecycle: what people and programs asked for, waiting for the main loop.
+ *
+ * Handlers put requests in and wait for them; the loop takes them out. Requests that ask for the same thing are
+ * one request, so a flood of signals stays as small as the number of different wishes.
+ */
+import type { CommandName } from './command-transaction.ts';
+import type { ConnectionSnapshot } from './connection.ts';
+
+export type Wish =
+  | { readonly kind: 'connect'; readonly sessionId: string }
+  /** A reader found this version stale; null: whatever is on file. */
+  | { readonly kind: 'fresh'; readonly version: number | null }
+  | { readonly kind: 'forced' }
+  /** Concur refused a token of this version; null: the sender did not say which. */
+  | { readonly kind: 'rejected'; readonly version: number | null }
+  | { readonly kind: 'command'; readonly name: CommandName; readonly actor: string; readonly reason: string | null };
+
+/** A wish and how far it has come. `settled` is read by the waiting handler. */
+export interface InboxEntry {
+  readonly wish: Wish;
+  settled: boolean;
+  /** The row was read after the wish came in (a connect's session may be younger than the snapshot). */
+  isLoaded: boolean;
+}
+
+export interface Inbox {
+  /** Adds a wish, or returns the entry of the same wish that still waits. */
+  push(wish: Wish): InboxEntry;
+  isEmpty(): boolean;
+  /** How many different wishes have come in so far: a sleeper wakes when it grows. */
+  arrivals(): number;
+  /** The oldest command; commands go before everything else. */
+  nextCommand(): InboxEntry | null;
+  /** A connect whose session the snapshot cannot show yet. */
+  nextToLoad(): InboxEntry | null;
+  /** The entry that wants a refresh most. */
+  nextRefresh(nowMs: number): InboxEntry | null;
+  /** From when on some entry wants a refresh; null: none does. */
+  nextRefreshAtMs(): number | null;
+  /** A refresh was tried for the entry. */
+  settle(entry: InboxEntry, nowMs: number): void;
+  /** Settles what the snapshot answers: newer versions, connects that are over, readers of a state that does not wait. */
+  settleAnswered(snapshot: ConnectionSnapshot, nowMs: number): void;
+  /** Settles everything: the run is about to end. */
+  settleAll(): void;
+}
+
+/** However many partners report rejected tokens: one check a minute. */
+const REJECTED_EVERY_MS = 60_000;
+
+export function createInbox(): Inbox {
+  let entries: InboxEntry[] = [];
+  let arrivals = 0;
+  let rejectedFromMs = 0;
+  const remove = (entry: InboxEntry): void => {
+    entry.settled = true;
+    entries = entries.filter((other) => other !== entry);
+  };
+  const wantedFromMs = ({ wish }: InboxEntry): number => {
+    if (wish.kind === 'forced' || wish.kind === 'fresh') return 0;
+    return wish.kind === 'rejected' ? rejectedFromMs : Number.POSITIVE_INFINITY;
+  };
+  return {
+    push(wish) {
+      const key = keyOf(wish);
+      const same = entries.find((entry) => keyOf(entry.wish) === key);
+      if (same !== undefined) return same;
+      const entry: InboxEntry = { wish, settled: false, isLoaded: wish.kind !== 'connect' };
+      entries.push(entry);
+      arrivals += 1;
+      return entry;
+    },
+    isEmpty: () => entries.length === 0,
+    arrivals: () => arrivals,
+    nextCommand: () => entries.find(({ wish }) => wish.kind === 'command') ?? null,
+    nextToLoad: () => entries.find(({ isLoaded }) => !isLoaded) ?? null,
+    nextRefresh: (nowMs) => {
+      const wanted = entries.filter((entry) => wantedFromMs(entry) <= nowMs);
+      const byKind = (kind: Wish['kind']) => wanted.find(({ wish }) => wish.kind === kind);
+      return byKind('forced') ?? byKind('rejected') ?? byKind('fresh') ?? null;
+    },
+    nextRefreshAtMs: () => {
+      const earliest = Math.min(...entries.map(wantedFromMs));
+      return Number.isFinite(earliest) ? earliest : null;
+    },
+    settle(entry, nowMs) {
+      if (entry.wish.kind === 'rejected') rejectedFromMs = nowMs + REJECTED_EVERY_MS;
+      remove(entry);
+    },
+    settleAnswered(snapshot, nowMs) {
+      for (const entry of entries.filter(({ wish, isLoaded }) => isLoaded && isAnswered(wish, snapshot, nowMs)))
+        settle(entry);
+    },
+    settleAll() {
+      for (const entry of entries) remove(entry);
+    },
+  };
+}
+
+/** Two wishes with one key are one wish. Actors of a command are told apart: the trail names the first. */
+function keyOf(wish: Wish): string {
+  switch (wish.kind) {
+    case 'connect':
+      return `connect:${wish.sessionId}`;
+    case 'fresh':
+    case 'rejected':
+      return `${wish.kind}:${wish.version}`;
+    case 'forced':
+      return 'forced';
+    case 'command':
+      return `command:${wish.name}`;
+  }
+}
+
+function isAnswered(wish: Wish, { connection, pendingConnects }: ConnectionSnapshot, nowMs: number): boolean {
+  switch (wish.kind) {
+    case 'connect': {
+      const pending = pendingConnects.find(({ sessionId }) => sessionId === wish.sessionId);
+      return pending === undefined || pending.nextTryAtMs > nowMs;
+    }
+    case 'fresh':
+      // Only an active connection makes its reader wait; elsewhere the row already has the answer.
+      return connection.state !== 'active' || (wish.version !== null && connection.version > wish.version);
+    case 'rejected':
+      return cannotRefresh(connection.state) || (wish.version !== null && connection.version > wish.version);
+    case 'forced':
+      return cannotRefresh(connection.state);
+    case 'command':
+      return false;
+  }
+}
+
+function cannotRefresh(state: ConnectionSnapshot['connection']['state']): boolean {
+  return (
+    state === 'connecting' ||
+    state === 'paused' ||
+    state === 'revoking' ||
+    state === 'reauthorization-required' ||
+    state === 'revoked' ||
+    state === 'connect-failed'
+  );
+}

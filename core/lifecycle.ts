@@ -1,0 +1,224 @@
+/**
+ * The life of a connection as a loop: look at what is on file, do the one thing that is due, sleep.
+ *
+ * Pure but for its host: under Temporal the host is a thin shell of activities and durable timers, in the
+ * simulation a scheduler with a virtual clock. All that must survive lies in the row; the loop keeps nothing
+ * that a restart would miss.
+ */
+import { type ConnectionSnapshot, isEnded } from './connection.ts';
+import type { CommandName } from './command-transaction.ts';
+import type { Inbox, InboxEntry, Wish } from './inbox.ts';
+import type { RefreshCause } from './refresh-transaction.ts';
+
+export interface RefreshOrder {
+  readonly attemptId: string;
+  readonly cause: RefreshCause;
+  readonly expectedVersion: number | null;
+  /** Where to call; also picks the task queue. */
+  readonly dataCentre: string;
+  /** Somebody is waiting for it. */
+  readonly urgent: boolean;
+}
+
+export interface CommandOrder {
+  readonly name: CommandName;
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
+/** What the loop needs from the place it runs in. Calls return the snapshot as it is afterwards. */
+export interface LifecycleHost {
+  now(): number;
+  /** Unique over all runs: attempts are recorded under it. */
+  nextAttemptId(): string;
+  load(): Promise<ConnectionSnapshot | null>;
+  refresh(order: RefreshOrder): Promise<ConnectionSnapshot | null>;
+  exchange(order: { readonly attemptId: string; readonly sessionId: string }): Promise<ConnectionSnapshot | null>;
+  revoke(order: { readonly attemptId: string; readonly dataCentre: string }): Promise<ConnectionSnapshot | null>;
+  command(order: CommandOrder): Promise<ConnectionSnapshot | null>;
+  /** Sleeps until then (null: for ever) or until the inbox has seen more than `arrivals` wishes. */
+  sleep(untilMs: number | null, arrivals: number, snapshot: ConnectionSnapshot): Promise<void>;
+  /** Shows the snapshot to operators. */
+  publish(snapshot: ConnectionSnapshot): void;
+  /** A call that went wrong without a verdict (time-out, crash, bug): tells the log; rethrows what must pass. */
+  callFailed(error: unknown): void;
+  /** Whether this run's history is long or old enough for a new one. */
+  wantsNewRun(): boolean;
+}
+
+export type LifecycleEnd = 'ended' | 'continue-as-new' | 'unknown-connection';
+
+/**
+ * Pause after n steps in a row that broke down or changed nothing (clocks that disagree about what is due), so
+ * that neither a bug nor a skewed clock makes a storm: 1 s doubling to 5 min.
+ */
+export function standstillPauseMs(standstills: number): number {
+  return Math.min(1_000 * 2 ** Math.max(0, standstills - 1), 300_000);
+}
+
+/** Runs until the connection ended, or until a new run shall take over. */
+export async function runLifecycle(
+  host: LifecycleHost,
+  inbox: Inbox,
+  first?: ConnectionSnapshot,
+): Promise<LifecycleEnd> {
+  let snapshot = first ?? (await host.load());
+  let standstills = 0;
+  let notBeforeMs = 0;
+  for (;;) {
+    if (snapshot === null) return 'unknown-connection';
+    host.publish(snapshot);
+    inbox.settleAnswered(snapshot, host.now());
+    const arrivals = inbox.arrivals();
+    const step = decideStep(snapshot, inbox, host.now(), notBeforeMs);
+    if (step.do === 'end') return 'ended';
+    if (step.do === 'sleep') {
+      if (inbox.isEmpty() && host.wantsNewRun()) return 'continue-as-new';
+      await host.sleep(step.untilMs, arrivals, snapshot);
+      continue;
+    }
+    const before: ConnectionSnapshot = snapshot;
+    try {
+      snapshot = await perform(step, host, snapshot);
+    } catch (error) {
+      host.callFailed(error);
+      snapshot = await host.load();
+    }
+    if (step.entry !== null) dealtWith(step.entry, snapshot, host.now(), inbox);
+    const isCall = step.do !== 'command' && step.do !== 'load';
+    standstills = isCall && snapshot !== null && !hasMoved(before, snapshot) ? standstills + 1 : 0;
+    if (standstills > 0) notBeforeMs = host.now() + standstillPauseMs(standstills);
+  }
+}
+
+/** Whether a step changed anything that the next decision rests on. */
+function hasMoved(before: ConnectionSnapshot, after: ConnectionSnapshot): boolean {
+  const facts = ({ connection, pendingConnects, openUntilMs }: ConnectionSnapshot) =>
+    JSON.stringify([
+      connection.version,
+      connection.state,
+      connection.nextActionAtMs,
+      connection.accessTokenExpiresAtMs,
+      connection.pausedUntilMs,
+      connection.failureCount,
+      pendingConnects,
+      openUntilMs,
+    ]);
+  return facts(before) !== facts(after);
+}
+
+function dealtWith(entry: InboxEntry, snapshot: ConnectionSnapshot | null, nowMs: number, inbox: Inbox): void {
+  if (entry.wish.kind === 'connect') entry.isLoaded = true;
+  else if (!isStillWanted(entry.wish, snapshot, nowMs)) inbox.settle(entry, nowMs);
+}
+
+type Step =
+  | { readonly do: 'end' }
+  | { readonly do: 'sleep'; readonly untilMs: number | null }
+  | ({ readonly entry: InboxEntry | null } & (
+      | { readonly do: 'command'; readonly order: CommandOrder }
+      | { readonly do: 'load' }
+      | { readonly do: 'refresh'; readonly cause: RefreshCause; readonly expectedVersion: number | null }
+      | { readonly do: 'exchange'; readonly sessionId: string }
+      | { readonly do: 'revoke' }
+    ));
+
+/** The one thing to do now. Commands first, then what is due, then what somebody asked for, then connects. */
+export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: number, notBeforeMs = 0): Step {
+  const { connection } = snapshot;
+  const command = inbox.nextCommand();
+  if (command?.wish.kind === 'command') {
+    const { name, actor, reason } = command.wish;
+    return { do: 'command', order: { name, actor, reason }, entry: command };
+  }
+  const unseen = inbox.nextToLoad();
+  if (unseen !== null) return { do: 'load', entry: unseen };
+  if (isEnded(connection.state) && snapshot.pendingConnects.length === 0) return { do: 'end' };
+
+  // An attempt whose end is unknown, Concur's pause and our own breakdown hold back every call.
+  const blockedUntilMs = Math.max(snapshot.openUntilMs ?? 0, notBeforeMs);
+  const callsFromMs = Math.max(blockedUntilMs, connection.pausedUntilMs ?? 0);
+  const actsAtMs = connection.nextActionAtMs;
+  if (callsFromMs <= nowMs) {
+    if (connection.state === 'revoking' && (actsAtMs ?? 0) <= nowMs) return revokeStep(snapshot, nowMs);
+    if (isUpkeepDue(snapshot, nowMs)) {
+      return { do: 'refresh', cause: 'due', expectedVersion: connection.version, entry: null };
+    }
+    const wanted = inbox.nextRefresh(nowMs);
+    if (wanted !== null) return refreshFor(wanted, connection.version);
+  }
+  const pending = snapshot.pendingConnects[0];
+  if (pending !== undefined && blockedUntilMs <= nowMs && pending.nextTryAtMs <= nowMs) {
+    return { do: 'exchange', sessionId: pending.sessionId, entry: null };
+  }
+  return { do: 'sleep', untilMs: wakeAtMs(snapshot, inbox, blockedUntilMs, callsFromMs) };
+}
+
+function isUpkeepDue({ connection }: ConnectionSnapshot, nowMs: number): boolean {
+  if (connection.state === 'connecting' || connection.nextActionAtMs === null) return false;
+  return connection.nextActionAtMs <= nowMs;
+}
+
+/** Concur's revoke wants a live access token: a stale one is refreshed first. */
+function revokeStep({ connection }: ConnectionSnapshot, nowMs: number): Step {
+  const isLive = connection.version === 0 || (connection.accessTokenExpiresAtMs ?? 0) - nowMs > 2_000;
+  if (isLive || connection.dataCentre === null) return { do: 'revoke', entry: null };
+  return { do: 'refresh', cause: 'revoke', expectedVersion: connection.version, entry: null };
+}
+
+function refreshFor(entry: InboxEntry, version: number): Step {
+  const { wish } = entry;
+  const cause = wish.kind === 'fresh' || wish.kind === 'rejected' ? wish.kind : 'forced';
+  const named = wish.kind === 'fresh' || wish.kind === 'rejected' ? wish.version : version;
+  return { do: 'refresh', cause, expectedVersion: named ?? version, entry };
+}
+
+async function perform(
+  step: Exclude<Step, { do: 'end' | 'sleep' }>,
+  host: LifecycleHost,
+  snapshot: ConnectionSnapshot,
+): Promise<ConnectionSnapshot | null> {
+  switch (step.do) {
+    case 'command':
+      return await host.command(step.order);
+    case 'load':
+      return await host.load();
+    case 'exchange':
+      return await host.exchange({ attemptId: host.nextAttemptId(), sessionId: step.sessionId });
+    case 'revoke':
+      return await host.revoke({
+        attemptId: host.nextAttemptId(),
+        dataCentre: snapshot.connection.dataCentre ?? 'glz',
+      });
+    case 'refresh':
+      return await host.refresh({
+        attemptId: host.nextAttemptId(),
+        cause: step.cause,
+        expectedVersion: step.expectedVersion,
+        dataCentre: snapshot.connection.dataCentre ?? 'glz',
+        urgent: step.entry !== null,
+      });
+  }
+}
+
+/** A refresh that had to wait for an open attempt has not been done yet: its waiter stays. */
+function isStillWanted(wish: Wish, snapshot: ConnectionSnapshot | null, nowMs: number): boolean {
+  if (wish.kind === 'command' || snapshot === null) return false;
+  return snapshot.openUntilMs !== null && snapshot.openUntilMs > nowMs && snapshot.connection.state === 'active';
+}
+
+function wakeAtMs(
+  snapshot: ConnectionSnapshot,
+  inbox: Inbox,
+  blockedUntilMs: number,
+  callsFromMs: number,
+): number | null {
+  const { connection, pendingConnects } = snapshot;
+  const times: number[] = [];
+  const isUpkept = connection.state !== 'connecting' && connection.nextActionAtMs !== null;
+  if (isUpkept) times.push(Math.max(connection.nextActionAtMs ?? 0, callsFromMs));
+  const wantedFromMs = inbox.nextRefreshAtMs();
+  if (wantedFromMs !== null) times.push(Math.max(wantedFromMs, callsFromMs));
+  for (const { nextTryAtMs } of pendingConnects) times.push(Math.max(nextTryAtMs, blockedUntilMs));
+  return times.length === 0 ? null : Math.min(...times);
+}
