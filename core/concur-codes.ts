@@ -214,7 +214,7 @@ function rulingOf(grant: ConcurGrant, failure: ConcurFailure): Ruling {
   if (concurCode === 16 && geolocation === 'foreign') return movedToForeign;
   const coded = concurCode === null ? undefined : byCode.get(concurCode)?.[grant];
   // A server that is in trouble proves nothing about a grant, whatever code it sends along.
-  if (coded !== undefined && !(coded.outcome === 'dead' && isServiceTrouble(status))) return coded;
+  if (coded !== undefined && !(isFinal(coded) && isServiceTrouble(status))) return coded;
   // A code that nobody knows makes its `error` unknown as well.
   const named = concurCode === null && oauthError !== null ? byOAuthError.get(oauthError)?.[grant] : undefined;
   if (named !== undefined && !isServiceTrouble(status)) return named;
@@ -226,6 +226,10 @@ function rulingOfTransport(grant: ConcurGrant, failure: ConcurFailure & { kind: 
   const trouble = failure.transport === 'timeout' ? timedOut : unavailable;
   const changesTokens = grant === 'exchange' || grant === 'refresh';
   return failure.sent && changesTokens ? { ...trouble, outcome: 'uncertain' } : trouble;
+}
+
+function isFinal({ outcome }: Ruling): boolean {
+  return outcome === 'dead' || outcome === 'revoked';
 }
 
 function isServiceTrouble(status: number): boolean {
