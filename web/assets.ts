@@ -1,0 +1,48 @@
+/**
+ * Stylesheets and icon, served from addresses that change with their content: so they can be cached for ever,
+ * and pages need neither inline styles nor scripts.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { buildPalette, normalizeColor, type Palette } from './color.ts';
+
+export interface Asset {
+  readonly type: 'text/css; charset=utf-8' | 'image/svg+xml';
+  readonly body: string;
+}
+
+const styles = readFileSync(new URL('./styles.css', import.meta.url), 'utf8');
+const icon = readFileSync(new URL('./icon.svg', import.meta.url), 'utf8');
+
+/** Changes with every asset; one brand's stylesheet stands for how all of them are made. */
+export const assetVersion = createHash('sha256')
+  .update(styles)
+  .update(icon)
+  .update(buildBrandStyles(buildPalette('#7f3fbf')))
+  .digest('base64url')
+  .slice(0, 12);
+
+export const stylesPath = `/assets/${assetVersion}/styles.css`;
+export const iconPath = `/assets/${assetVersion}/icon.svg`;
+
+/** Where the stylesheet with an app's colour lies. */
+export function brandStylesPath(color: string): string {
+  return `/assets/${assetVersion}/brand-${normalizeColor(color)}.css`;
+}
+
+/** The asset with that file name, null when there is none. */
+export function maybeAsset(file: string): Asset | null {
+  if (file === 'styles.css') return { type: 'text/css; charset=utf-8', body: styles };
+  if (file === 'icon.svg') return { type: 'image/svg+xml', body: icon };
+  const color = /^brand-([0-9a-f]{6})\.css$/.exec(file)?.[1];
+  return color === undefined
+    ? null
+    : { type: 'text/css; charset=utf-8', body: buildBrandStyles(buildPalette(`#${color}`)) };
+}
+
+function buildBrandStyles({ light, dark }: Palette): string {
+  return (
+    `:root{--accent:${light.accent};--ink:${light.ink}}` +
+    `@media (prefers-color-scheme:dark){:root{--accent:${dark.accent};--ink:${dark.ink}}}\n`
+  );
+}

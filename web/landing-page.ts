@@ -1,0 +1,86 @@
+/**
+ * The page between Concur's Connect button and the connection: it says what is about to happen and waits for
+ * the administrator. Nothing has been exchanged before its form is sent.
+ */
+import type { BrowserSession, Landing } from '../core/stores.ts';
+import { type Html, html } from './html.ts';
+import { renderPage } from './layout.ts';
+import { hrefWithParameter, safeHref } from './link.ts';
+import type { Texts } from './texts/catalogue.ts';
+
+export interface LandingPage {
+  readonly texts: Texts;
+  readonly landing: Landing;
+  readonly session: Pick<BrowserSession, 'id' | 'principal' | 'userId' | 'csrf'>;
+  /** What was wrong with the code that was sent, if one was. */
+  readonly codeError?: 'empty' | 'rejected';
+}
+
+export function renderLandingPage(page: LandingPage): string {
+  const { texts, landing, session } = page;
+  const heading = texts.landing.title(landing.brand);
+  const error = page.codeError === undefined ? null : texts.code[page.codeError];
+  return renderPage({
+    texts,
+    brand: landing,
+    title: (error === null ? '' : texts.errorTitlePrefix) + heading,
+    step: 2,
+    main: html`${error !== null && renderErrorSummary(texts, error)}
+<h1>${heading}</h1>
+<p>${texts.landing.lead(landing.brand)}</p>
+<dl>
+<dt>${texts.landing.companyId}</dt><dd class="uuid">${session.principal}</dd>
+</dl>
+${renderMode(page, error)}
+<p class="note">${texts.landing.nothingYet}</p>`,
+  });
+}
+
+function renderErrorSummary(texts: Texts, error: string): Html {
+  return html`<div class="problem" role="alert" tabindex="-1" id="problem">
+<h2>${texts.code.summary}</h2>
+<p><a href="#code">${error}</a></p>
+</div>`;
+}
+
+function renderMode(page: LandingPage, error: string | null): Html {
+  switch (page.landing.mode) {
+    case 'confirm':
+      return renderConfirm(page);
+    case 'verification-code':
+      return renderCodeForm(page, error);
+    case 'sign-in':
+      return renderSignIn(page);
+  }
+}
+
+function renderConfirm({ texts, landing, session }: LandingPage): Html {
+  return html`<form method="post">
+<p>${texts.confirm.explain(landing.brand)}</p>
+<input type="hidden" name="csrf" value="${session.csrf}">
+<button class="button" type="submit">${texts.confirm.button(landing.brand)}</button>
+</form>`;
+}
+
+function renderCodeForm({ texts, landing, session }: LandingPage, error: string | null): Html {
+  const contact = safeHref(landing.contactUrl) ?? safeHref(landing.supportUrl);
+  const described = error === null ? 'code-hint' : 'code-hint code-error';
+  return html`<form method="post" novalidate>
+<p>${texts.code.explain(landing.brand)}</p>
+<input type="hidden" name="csrf" value="${session.csrf}">
+<label for="code">${texts.code.label}</label>
+<p class="hint" id="code-hint">${texts.code.hint}</p>
+${error !== null && html`<p class="field-error" id="code-error">${error}</p>`}
+<input type="text" id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" aria-describedby="${described}"${error !== null && html` aria-invalid="true" autofocus`}>
+<button class="button" type="submit">${texts.code.button}</button>
+${contact !== null && html`<p>${texts.code.noCode} <a href="${contact}">${texts.code.contact}</a></p>`}
+</form>`;
+}
+
+function renderSignIn({ texts, landing, session }: LandingPage): Html {
+  const signIn = hrefWithParameter(landing.signInUrl, 'session', session.id);
+  const signUp = hrefWithParameter(landing.signUpUrl, 'session', session.id);
+  return html`<p>${texts.signIn.explain(landing.brand)}</p>
+${signIn !== null && html`<p><a class="button" href="${signIn}">${texts.signIn.button(landing.brand)}</a></p>`}
+${signUp !== null && html`<p>${texts.signIn.noAccount} <a href="${signUp}">${texts.signIn.signUp}</a></p>`}`;
+}

@@ -1,0 +1,87 @@
+/** The frame of every page: brand, progress indicator, content, and the links that SAP Concur's review asks for. */
+import type { Landing } from '../core/stores.ts';
+import { brandStylesPath, iconPath, stylesPath } from './assets.ts';
+import { defaultBrandColor } from './color.ts';
+import { type Html, html } from './html.ts';
+import { safeHref } from './link.ts';
+import type { Texts } from './texts/catalogue.ts';
+
+/** Whose page it is; null for pages that belong to no known app. */
+export type Brand = Landing | null;
+
+export interface PageContent {
+  readonly texts: Texts;
+  readonly brand: Brand;
+  readonly title: string;
+  readonly main: Html;
+  /** Which of the three steps is the present one; none on pages outside the flow. */
+  readonly step?: 1 | 2 | 3;
+  /** What became of the connect: read by programs. */
+  readonly outcome?: 'pending' | 'connected' | 'failed';
+  /** Loads the page again after so many seconds: works without scripts. */
+  readonly reloadSeconds?: number;
+}
+
+/** A whole HTML document. */
+export function renderPage(page: PageContent): string {
+  const { texts, brand } = page;
+  const name = brand?.brand ?? 'SAP Concur';
+  return html`<!doctype html>
+<html lang="${texts.lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+${page.reloadSeconds !== undefined && html`<meta http-equiv="refresh" content="${page.reloadSeconds}">`}
+<title>${page.title} · ${name}</title>
+<link rel="icon" href="${iconPath}" type="image/svg+xml">
+<link rel="stylesheet" href="${stylesPath}">
+<link rel="stylesheet" href="${brandStylesPath(brand?.color ?? defaultBrandColor)}">
+</head>
+<body${page.outcome !== undefined && html` data-outcome="${page.outcome}"`}>
+<header>
+${brand !== null && renderBrand(brand)}
+${page.step !== undefined && renderSteps(texts, page.step)}
+</header>
+<main class="card">
+${page.main}
+</main>
+${brand !== null && renderFooter(texts, brand)}
+</body>
+</html>
+`.toString();
+}
+
+function renderBrand(brand: Landing): Html {
+  const logo = safeHref(brand.logoUrl);
+  return html`<p class="brand">${
+    logo === null
+      ? html`<span class="brand-mark" aria-hidden="true"></span>${brand.brand}`
+      : html`<img src="${logo}" alt="${brand.logoAlt}" referrerpolicy="no-referrer">${brand.brand}`
+  }</p>`;
+}
+
+function renderSteps(texts: Texts, step: 1 | 2 | 3): Html {
+  const labels = [texts.steps.concur, texts.steps.here, texts.steps.done];
+  return html`<nav aria-label="${texts.steps.label}"><ol class="steps">${labels.map((label, index) => {
+    const number = index + 1;
+    const mark = number === step ? html` aria-current="step"` : number < step && html` class="over"`;
+    return html`<li${mark}><b>${number}</b><span>${label}</span></li>`;
+  })}</ol></nav>`;
+}
+
+function renderFooter(texts: Texts, brand: Landing): Html {
+  const links: readonly (readonly [string, string | null])[] = [
+    [texts.links.support, brand.supportUrl],
+    [texts.links.contact, brand.contactUrl],
+    [texts.links.privacy, brand.privacyUrl],
+    [texts.links.terms, brand.termsUrl],
+  ];
+  return html`<footer>
+<p>${texts.integrationNote(brand.brand)}</p>
+<nav aria-label="${texts.links.label}"><ul>${links.map(([label, address]) => {
+    const href = safeHref(address);
+    return href !== null && html`<li><a href="${href}">${label}</a></li>`;
+  })}</ul></nav>
+</footer>`;
+}

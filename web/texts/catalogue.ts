@@ -1,0 +1,89 @@
+/**
+ * Every word that an administrator reads, once per language. The pages hold structure, this holds language;
+ * the compiler sees to it that no language lacks a text.
+ */
+
+/** What a page says about one failure: what happened, and what to do now. */
+export interface FailureText {
+  readonly title: string;
+  readonly body: string;
+}
+
+/** Failures with words of their own; every other code is shown as `other`. */
+export const failureTopics = [
+  'bad-link',
+  'unknown-app',
+  'foreign-browser',
+  'page-out-of-date',
+  'session-used',
+  'session-expired',
+  'too-many-tries',
+  'rate-limited',
+  'lost-race',
+  'request-token-rejected',
+  'identity-mismatch',
+  'provider-unavailable',
+  'app-blocked',
+  'not-found',
+  'other',
+] as const;
+export type FailureTopic = (typeof failureTopics)[number];
+
+export interface Texts {
+  /** For `<html lang>`. */
+  readonly lang: string;
+  readonly errorTitlePrefix: string;
+  readonly integrationNote: (brand: string) => string;
+  readonly steps: { readonly label: string; readonly concur: string; readonly here: string; readonly done: string };
+  readonly links: {
+    readonly label: string;
+    readonly support: string;
+    readonly privacy: string;
+    readonly terms: string;
+    readonly contact: string;
+  };
+  readonly landing: {
+    readonly title: (brand: string) => string;
+    readonly lead: (brand: string) => string;
+    readonly nothingYet: string;
+    readonly companyId: string;
+    readonly userId: string;
+  };
+  readonly confirm: { readonly explain: (brand: string) => string; readonly button: (brand: string) => string };
+  readonly code: {
+    readonly explain: (brand: string) => string;
+    readonly label: string;
+    readonly hint: string;
+    readonly noCode: string;
+    readonly contact: string;
+    readonly button: string;
+    readonly summary: string;
+    readonly empty: string;
+    readonly rejected: string;
+  };
+  readonly signIn: {
+    readonly explain: (brand: string) => string;
+    readonly button: (brand: string) => string;
+    readonly noAccount: string;
+    readonly signUp: string;
+  };
+  readonly pending: { readonly title: string; readonly body: (brand: string) => string; readonly stay: string };
+  readonly connected: {
+    readonly title: (brand: string) => string;
+    readonly company: string;
+    readonly companyUnnamed: string;
+    readonly nextSteps: string;
+    readonly close: string;
+    readonly notYours: string;
+    readonly disconnect: string;
+    readonly disconnectInConcur: string;
+  };
+  readonly failed: {
+    readonly heading: string;
+    readonly tryAgain: string;
+    readonly goOn: string;
+    readonly reference: string;
+  };
+  readonly failures: Readonly<Record<FailureTopic, FailureText>>;
+  readonly wrongParameters: string;
+}

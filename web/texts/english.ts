@@ -1,0 +1,112 @@
+import type { Texts } from './catalogue.ts';
+
+const pressConnect = 'Go back to SAP Concur, open the App Center and press Connect again.';
+
+export const english: Texts = {
+  lang: 'en',
+  errorTitlePrefix: 'Error: ',
+  integrationNote: (brand) => `${brand} is integrated with SAP Concur solutions.`,
+  steps: { label: 'Progress', concur: 'SAP Concur', here: 'Confirm', done: 'Connected' },
+  links: {
+    label: 'Help and legal',
+    support: 'Support and help',
+    privacy: 'Privacy policy',
+    terms: 'Terms of use',
+    contact: 'Contact us',
+  },
+  landing: {
+    title: (brand) => `Connect SAP Concur to ${brand}`,
+    lead: (brand) =>
+      `You pressed Connect in SAP Concur. Complete this page, and ${brand} may work with your company's data there.`,
+    nothingYet: 'Nothing has been connected yet. To stop here, just close this window.',
+    companyId: 'Company ID at SAP Concur',
+    userId: 'User ID at SAP Concur',
+  },
+  confirm: {
+    explain: (brand) => `Do you want to connect this company to ${brand}?`,
+    button: (brand) => `Connect to ${brand}`,
+  },
+  code: {
+    explain: (brand) => `Enter the verification code that ${brand} gave you. It shows that this company is yours.`,
+    label: 'Verification code',
+    hint: 'Ten letters and digits. Spaces, dashes and lower case are fine.',
+    noCode: "You don't have a code?",
+    contact: 'Contact us',
+    button: 'Connect',
+    summary: 'There is a problem',
+    empty: 'Enter your verification code.',
+    rejected: 'This code is wrong, was used already or has expired. Check it, or ask for a new one.',
+  },
+  signIn: {
+    explain: (brand) => `Sign in to ${brand}, so that we know which account this company belongs to.`,
+    button: (brand) => `Sign in to ${brand}`,
+    noAccount: 'No account yet?',
+    signUp: 'Sign up',
+  },
+  pending: {
+    title: 'Connecting…',
+    body: (brand) => `We are connecting your company to ${brand}. This takes a few seconds.`,
+    stay: 'This page goes on by itself. If you close it, the connection is still completed.',
+  },
+  connected: {
+    title: (brand) => `SAP Concur is connected to ${brand}`,
+    company: 'Company found at SAP Concur',
+    companyUnnamed: 'SAP Concur did not tell its name.',
+    nextSteps: 'Next steps',
+    close: 'You can close this window.',
+    notYours: 'Not your company?',
+    disconnect: 'Disconnect',
+    disconnectInConcur: 'Disconnect it in SAP Concur: open the App Center, choose this app and press Disconnect.',
+  },
+  failed: {
+    heading: 'The connection could not be made',
+    tryAgain: `To try again: ${pressConnect}`,
+    goOn: 'See how it went',
+    reference: 'Reference for support',
+  },
+  failures: {
+    'bad-link': { title: 'This link is not complete', body: pressConnect },
+    'unknown-app': {
+      title: 'There is no such application',
+      body: 'The address of this page names an application that is not known here. Check the Connect address in the App Center listing.',
+    },
+    'foreign-browser': {
+      title: 'This page belongs to another browser',
+      body: `It can only be opened in the browser in which Connect was pressed, with cookies allowed. ${pressConnect}`,
+    },
+    'page-out-of-date': {
+      title: 'This page is out of date',
+      body: 'Go back, reload the page and send it again.',
+    },
+    'session-used': { title: 'This page was completed already', body: 'It can be sent only once.' },
+    'session-expired': { title: 'This page is too old', body: `It was open for too long. ${pressConnect}` },
+    'too-many-tries': {
+      title: 'Too many wrong codes',
+      body: `This page takes no more codes. Ask for a new code. Then: ${pressConnect}`,
+    },
+    'rate-limited': { title: 'Too many tries', body: 'Wait a while, then try again.' },
+    'lost-race': {
+      title: 'Completed in another window',
+      body: 'The same Connect was completed in another browser or window. Go on there. If that was not you, tell our support.',
+    },
+    'request-token-rejected': {
+      title: 'SAP Concur did not accept this Connect',
+      body: 'It is valid for 24 hours and for a few tries only.',
+    },
+    'identity-mismatch': {
+      title: 'SAP Concur answered for another company',
+      body: 'For safety nothing has been connected. If it happens again, tell our support.',
+    },
+    'provider-unavailable': {
+      title: 'SAP Concur cannot be reached',
+      body: 'This is not your fault. Try again later.',
+    },
+    'app-blocked': {
+      title: 'SAP Concur does not accept this application at the moment',
+      body: 'This is not your fault. Our support can tell when it works again.',
+    },
+    'not-found': { title: 'There is no such page', body: 'Check the address.' },
+    other: { title: 'Something went wrong', body: 'This is not your fault. Try again; if it stays, tell our support.' },
+  },
+  wrongParameters: 'Missing, repeated or wrong in the address:',
+};

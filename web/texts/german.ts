@@ -1,0 +1,123 @@
+import type { Texts } from './catalogue.ts';
+
+const pressConnect =
+  'Gehen Sie zurück zu SAP Concur, öffnen Sie das App Center und klicken Sie erneut auf „Verbinden“.';
+
+export const german: Texts = {
+  lang: 'de',
+  errorTitlePrefix: 'Fehler: ',
+  integrationNote: (brand) => `${brand} ist in SAP-Concur-Lösungen integriert.`,
+  steps: { label: 'Fortschritt', concur: 'SAP Concur', here: 'Bestätigen', done: 'Verbunden' },
+  links: {
+    label: 'Hilfe und Rechtliches',
+    support: 'Support und Hilfe',
+    privacy: 'Datenschutz',
+    terms: 'Nutzungsbedingungen',
+    contact: 'Kontakt',
+  },
+  landing: {
+    title: (brand) => `SAP Concur mit ${brand} verbinden`,
+    lead: (brand) =>
+      `Sie haben in SAP Concur auf „Verbinden“ geklickt. Mit dieser Seite erlauben Sie ${brand}, dort mit den Daten Ihres Unternehmens zu arbeiten.`,
+    nothingYet: 'Noch ist nichts verbunden. Zum Abbrechen schließen Sie einfach dieses Fenster.',
+    companyId: 'Unternehmens-ID bei SAP Concur',
+    userId: 'Benutzer-ID bei SAP Concur',
+  },
+  confirm: {
+    explain: (brand) => `Möchten Sie dieses Unternehmen mit ${brand} verbinden?`,
+    button: (brand) => `Mit ${brand} verbinden`,
+  },
+  code: {
+    explain: (brand) =>
+      `Geben Sie den Bestätigungscode ein, den Sie von ${brand} erhalten haben. Er zeigt, dass dieses Unternehmen zu Ihnen gehört.`,
+    label: 'Bestätigungscode',
+    hint: 'Zehn Buchstaben und Ziffern. Leerzeichen, Bindestriche und Kleinschreibung sind erlaubt.',
+    noCode: 'Sie haben keinen Code?',
+    contact: 'Kontakt aufnehmen',
+    button: 'Verbinden',
+    summary: 'Es gibt ein Problem',
+    empty: 'Geben Sie Ihren Bestätigungscode ein.',
+    rejected:
+      'Dieser Code ist falsch, schon verwendet oder abgelaufen. Prüfen Sie ihn oder fordern Sie einen neuen an.',
+  },
+  signIn: {
+    explain: (brand) =>
+      `Melden Sie sich bei ${brand} an, damit wir wissen, zu welchem Konto dieses Unternehmen gehört.`,
+    button: (brand) => `Bei ${brand} anmelden`,
+    noAccount: 'Noch kein Konto?',
+    signUp: 'Registrieren',
+  },
+  pending: {
+    title: 'Verbindung wird hergestellt …',
+    body: (brand) => `Wir verbinden Ihr Unternehmen mit ${brand}. Das dauert einige Sekunden.`,
+    stay: 'Diese Seite aktualisiert sich selbst. Auch wenn Sie sie schließen, wird die Verbindung fertiggestellt.',
+  },
+  connected: {
+    title: (brand) => `SAP Concur ist mit ${brand} verbunden`,
+    company: 'Gefundenes Unternehmen bei SAP Concur',
+    companyUnnamed: 'SAP Concur hat keinen Namen genannt.',
+    nextSteps: 'Nächste Schritte',
+    close: 'Sie können dieses Fenster schließen.',
+    notYours: 'Nicht Ihr Unternehmen?',
+    disconnect: 'Verbindung trennen',
+    disconnectInConcur:
+      'Trennen Sie die Verbindung in SAP Concur: App Center öffnen, diese App wählen und auf „Trennen“ klicken.',
+  },
+  failed: {
+    heading: 'Die Verbindung konnte nicht hergestellt werden',
+    tryAgain: `So versuchen Sie es erneut: ${pressConnect}`,
+    goOn: 'Ergebnis ansehen',
+    reference: 'Kennung für den Support',
+  },
+  failures: {
+    'bad-link': { title: 'Dieser Link ist unvollständig', body: pressConnect },
+    'unknown-app': {
+      title: 'Diese Anwendung gibt es nicht',
+      body: 'Die Adresse dieser Seite nennt eine Anwendung, die hier nicht bekannt ist. Prüfen Sie die Connect-Adresse im App-Center-Eintrag.',
+    },
+    'foreign-browser': {
+      title: 'Diese Seite gehört zu einem anderen Browser',
+      body: `Sie lässt sich nur in dem Browser öffnen, in dem auf „Verbinden“ geklickt wurde, und nur mit Cookies. ${pressConnect}`,
+    },
+    'page-out-of-date': {
+      title: 'Diese Seite ist veraltet',
+      body: 'Gehen Sie zurück, laden Sie die Seite neu und senden Sie sie noch einmal.',
+    },
+    'session-used': {
+      title: 'Diese Seite wurde bereits abgeschlossen',
+      body: 'Sie kann nur einmal gesendet werden.',
+    },
+    'session-expired': { title: 'Diese Seite ist zu alt', body: `Sie war zu lange geöffnet. ${pressConnect}` },
+    'too-many-tries': {
+      title: 'Zu viele falsche Codes',
+      body: `Diese Seite nimmt keine Codes mehr an. Fordern Sie einen neuen Code an. Danach: ${pressConnect}`,
+    },
+    'rate-limited': { title: 'Zu viele Versuche', body: 'Warten Sie eine Weile und versuchen Sie es dann erneut.' },
+    'lost-race': {
+      title: 'In einem anderen Fenster abgeschlossen',
+      body: 'Derselbe Vorgang wurde in einem anderen Browser oder Fenster abgeschlossen. Fahren Sie dort fort. Wenn Sie das nicht waren, wenden Sie sich an unseren Support.',
+    },
+    'request-token-rejected': {
+      title: 'SAP Concur hat diesen Vorgang nicht angenommen',
+      body: 'Er gilt 24 Stunden und nur für wenige Versuche.',
+    },
+    'identity-mismatch': {
+      title: 'SAP Concur hat für ein anderes Unternehmen geantwortet',
+      body: 'Zur Sicherheit wurde nichts verbunden. Wenn es wieder geschieht, wenden Sie sich an unseren Support.',
+    },
+    'provider-unavailable': {
+      title: 'SAP Concur ist nicht erreichbar',
+      body: 'Das liegt nicht an Ihnen. Versuchen Sie es später erneut.',
+    },
+    'app-blocked': {
+      title: 'SAP Concur nimmt diese Anwendung derzeit nicht an',
+      body: 'Das liegt nicht an Ihnen. Unser Support kann sagen, wann es wieder geht.',
+    },
+    'not-found': { title: 'Diese Seite gibt es nicht', body: 'Prüfen Sie die Adresse.' },
+    other: {
+      title: 'Etwas ist schiefgegangen',
+      body: 'Das liegt nicht an Ihnen. Versuchen Sie es erneut; wenn es dabei bleibt, wenden Sie sich an unseren Support.',
+    },
+  },
+  wrongParameters: 'Fehlend, doppelt oder falsch in der Adresse:',
+};
