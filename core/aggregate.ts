@@ -98,3 +98,22 @@ export interface Decision<T> {
   readonly result: T;
   readonly changes: Changes;
 }
+
+/** The aggregate as it is once the changes are written: what the next load would bring. */
+export function applyChanges(aggregate: Aggregate, changes: Changes): Aggregate {
+  const attempts = upsertById(aggregate.attempts, changes.attempts ?? []);
+  const sessions = upsertById(aggregate.sessions, changes.sessions ?? []);
+  return {
+    connection: changes.connection ?? aggregate.connection,
+    grant: changes.grant ?? aggregate.grant,
+    attempts: attempts.filter(({ status, candidate }) => status !== 'done' || candidate !== null),
+    sessions: sessions.filter(({ status }) => status === 'completed'),
+  };
+}
+
+function upsertById<T extends { readonly id: string }>(rows: readonly T[], changed: readonly T[]): T[] {
+  const byId = new Map(changed.map((row) => [row.id, row]));
+  const kept = rows.map((row) => byId.get(row.id) ?? row);
+  const known = new Set(rows.map(({ id }) => id));
+  return [...changed.filter(({ id }) => !known.has(id)), ...kept];
+}

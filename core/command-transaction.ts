@@ -60,6 +60,8 @@ export function applyCommand(aggregate: Aggregate, command: Command): Decision<C
 
 export interface BeginRevoke extends Times {
   readonly attemptId: string;
+  /** Whether an access token is on file to do it with. */
+  readonly hasAccessToken: boolean;
 }
 
 export type BegunRevoke =
@@ -82,7 +84,7 @@ export function beginRevoke(aggregate: Aggregate, input: BeginRevoke): Decision<
     return { result: { decision: 'settled' }, changes: confirm(connection, null, null, input) };
   }
   const lifeMs = (connection.accessTokenExpiresAtMs ?? 0) - nowMs;
-  if (lifeMs < LEAST_LIFE_MS) return { result: { decision: 'refresh-first' }, changes: {} };
+  if (lifeMs < LEAST_LIFE_MS || !input.hasAccessToken) return { result: { decision: 'refresh-first' }, changes: {} };
   const attempt: Attempt = {
     id: input.attemptId,
     kind: 'revoke',

@@ -90,7 +90,7 @@ export function createInbox(): Inbox {
     },
     settleAnswered(snapshot, nowMs) {
       for (const entry of entries.filter(({ wish, isLoaded }) => isLoaded && isAnswered(wish, snapshot, nowMs)))
-        settle(entry);
+        remove(entry);
     },
     settleAll() {
       for (const entry of entries) remove(entry);

@@ -1,0 +1,82 @@
+/**
+ * Whose token is it? The administrator's redirect only claims an id; the token set has to agree.
+ *
+ * The id_token's verified `sub` decides; without one the profile is asked. A contradiction is final. No answer in a
+ * few tries is accepted and recorded as `asserted`, because Concur binds id and request token in the exchange itself.
+ */
+import type { DataCentre, Principal, TokenAnswer } from '../core/ports.ts';
+import { horizonMs } from '../core/refresh-policy.ts';
+import type { IdentityFacts } from '../core/transitions.ts';
+import type { ActivityDeps } from './deps.ts';
+
+const PROFILE_TRIES = 3;
+const PROFILE_PAUSE_MS = 500;
+
+export type IdentityVerdict =
+  | { readonly verdict: 'accepted'; readonly facts: IdentityFacts }
+  /** `subject` is whose token it really is, where that is known. */
+  | { readonly verdict: 'mismatch'; readonly subject: string | null; readonly why: string };
+
+export async function identify(
+  deps: Pick<ActivityDeps, 'clock' | 'concur' | 'policy' | 'log'>,
+  input: {
+    readonly answer: TokenAnswer;
+    readonly dataCentre: DataCentre;
+    readonly clientId: string;
+    readonly principal: string;
+  },
+): Promise<IdentityVerdict> {
+  const { answer, dataCentre, clientId, principal } = input;
+  const options = { horizonMs: horizonMs(deps.policy) };
+  let proven: 'company' | 'user' | null = null;
+  let isProven = false;
+  if (answer.idToken !== null) {
+    const checked = await deps.concur.verifyIdToken(
+      { dataCentre: dataCentre.name, idToken: answer.idToken, clientId },
+      options,
+    );
+    if (checked.verdict === 'invalid') return { verdict: 'mismatch', subject: null, why: `id_token: ${checked.why}` };
+    if (checked.verdict === 'valid') {
+      if (!isSame(checked.subject, principal)) {
+        return { verdict: 'mismatch', subject: checked.subject.toLowerCase(), why: 'sub of the id_token' };
+      }
+      isProven = true;
+      proven = checked.principalType;
+    }
+  }
+  const profile = await fetchProfile(deps, answer, dataCentre);
+  if (profile !== null && !isSame(profile.id, principal)) {
+    return { verdict: 'mismatch', subject: profile.id.toLowerCase(), why: 'id of the profile' };
+  }
+  return {
+    verdict: 'accepted',
+    facts: {
+      identity: isProven || profile !== null ? 'proven' : 'asserted',
+      principalType: profile?.type ?? proven ?? 'company',
+      company: profile?.name == null ? null : { name: profile.name, domain: profile.domain },
+    },
+  };
+}
+
+async function fetchProfile(
+  { clock, concur, policy, log }: Pick<ActivityDeps, 'clock' | 'concur' | 'policy' | 'log'>,
+  answer: TokenAnswer,
+  dataCentre: DataCentre,
+): Promise<Principal | null> {
+  for (let tries = 1; tries <= PROFILE_TRIES; tries += 1) {
+    const result = await concur.fetchPrincipal(
+      { dataCentre: dataCentre.name, accessToken: answer.accessToken },
+      { horizonMs: policy.concurTimeoutMs },
+    );
+    if (result.ok) return result.value;
+    log.warn({ tries, failure: result.failure, correlationId: result.correlationId }, 'the profile could not be read');
+    if (tries < PROFILE_TRIES) await clock.sleep(PROFILE_PAUSE_MS * tries);
+  }
+  return null;
+}
+
+/** UUIDs in any case; the `sub` of some tokens is a URL that ends in the UUID. */
+function isSame(subject: string, principal: string): boolean {
+  const id = subject.toLowerCase();
+  return id === principal || id.endsWith(`/${principal}`);
+}

@@ -1,0 +1,26 @@
+/** All activities, made from their dependencies. The worker registers them; workflows know their types alone. */
+import type { ActivityDeps } from './deps.ts';
+import { createExchangeActivities } from './exchange.ts';
+import { withFailures } from './failure.ts';
+import { createRecordActivities } from './record.ts';
+import { createRefreshActivities } from './refresh.ts';
+import { createRevokeActivities } from './revoke.ts';
+
+export function createActivities(deps: ActivityDeps) {
+  const { loadConnection, applyCommand } = createRecordActivities(deps);
+  const { refreshTokens } = createRefreshActivities(deps);
+  const { exchangeRequestToken } = createExchangeActivities(deps);
+  const { revokeConnection } = createRevokeActivities(deps);
+  const { heartbeat, log } = deps;
+  const calling = <Input, Output>(name: string, activity: (input: Input) => Promise<Output>) =>
+    withFailures(log, name, (input: Input) => heartbeat.whileBeating(() => activity(input)));
+  return {
+    loadConnection: withFailures(log, 'loadConnection', loadConnection),
+    applyCommand: withFailures(log, 'applyCommand', applyCommand),
+    refreshTokens: calling('refreshTokens', refreshTokens),
+    exchangeRequestToken: calling('exchangeRequestToken', exchangeRequestToken),
+    revokeConnection: calling('revokeConnection', revokeConnection),
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

@@ -1,0 +1,166 @@
+/**
+ * The refresh: intent on file, call, answer on file. The transactions are decided in
+ * `core/refresh-transaction.ts`; this file brings them together with the call.
+ */
+import { judge, type Verdict } from '../core/concur-codes.ts';
+import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
+import { horizonMs } from '../core/refresh-policy.ts';
+import {
+  type BegunRefresh,
+  beginRefresh,
+  finishRefresh,
+  type RefreshCause,
+  type RefreshOutcome,
+  SEND_BUDGET_MS,
+} from '../core/refresh-transaction.ts';
+import { sealContexts } from '../core/seal-contexts.ts';
+import type { Secret } from '../core/secret.ts';
+import type { ActivityDeps } from './deps.ts';
+import { buildGrantFacts } from './grant-facts.ts';
+import { keepSaving } from './keep-saving.ts';
+import { createSnapshots } from './snapshots.ts';
+import { awaitTokenCall } from './token-call.ts';
+
+export interface RefreshInput extends ConnectionKey {
+  readonly attemptId: string;
+  readonly cause: RefreshCause;
+  readonly expectedVersion: number | null;
+}
+
+type Begun = Extract<BegunRefresh, { decision: 'call' }>;
+
+/** A verdict of our own: the request never left. */
+function unsent(reason: string): Verdict {
+  return {
+    outcome: 'transient',
+    scope: 'service',
+    reason,
+    pauseMs: null,
+    slow: false,
+    confirmAfterMs: null,
+    alarm: true,
+    concurCode: null,
+  };
+}
+
+export function createRefreshActivities(deps: ActivityDeps) {
+  const { clock, concur, connections, log, observer, policy, vault } = deps;
+  const snapshots = createSnapshots(deps);
+
+  /** Refreshes once, if a refresh is still what is wanted when it begins. */
+  async function refreshTokens(input: RefreshInput): Promise<ConnectionSnapshot | null> {
+    const { app: appName, principal, attemptId, cause, expectedVersion } = input;
+    const key = { app: appName, principal };
+    // Without a data key in memory the answer could not be kept: better not to ask.
+    vault.assertReady();
+    const { app, credentials } = await deps.apps.one(appName);
+    const times = { policy, workflowId: deps.workflowId(key) };
+
+    const finish = async (outcome: RefreshOutcome): Promise<ConnectionSnapshot | null> => {
+      const finished = await keepSaving(deps, () =>
+        connections.transact(key, (aggregate) => {
+          const decision = finishRefresh(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
+          return snapshots.with(decision, aggregate, app);
+        }),
+      );
+      return finished.snapshot;
+    };
+
+    const { result: begun, snapshot } = await connections.transact(key, (aggregate) => {
+      const decision = beginRefresh(aggregate, { ...times, attemptId, cause, expectedVersion, nowMs: clock.now() });
+      return snapshots.with(decision, aggregate, app);
+    });
+    if (begun.decision !== 'call') return snapshot;
+    const begunAt = clock.monotonic();
+
+    let sent: Secret;
+    try {
+      sent = await vault.open(
+        begun.token.sealed,
+        sealContexts.refreshToken(begun.connection.id, begun.token.attemptId),
+      );
+    } catch (error) {
+      await finish({ kind: 'failure', verdict: unsent('vault-failed'), correlationId: null });
+      throw error;
+    }
+    const stays = deps.dataCentres.byName(begun.connection.dataCentre ?? '');
+    if (clock.monotonic() - begunAt > SEND_BUDGET_MS) {
+      return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
+    }
+    const call = concur.refreshTokens(
+      { credentials, dataCentre: stays.name, refreshToken: sent },
+      { horizonMs: horizonMs(policy) },
+    );
+    const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
+      observer.uncertain();
+      const verdict = judge('refresh', { kind: 'transport', transport: 'timeout', sent: true });
+      await finish({ kind: 'failure', verdict, correlationId: null });
+    });
+    const outcome = await outcomeOf(begun, result, sent, { stays, requiredScopes: app.requiredScopes });
+    observe(begun, cause, result, outcome);
+    return await finish(outcome);
+  }
+
+  async function outcomeOf(
+    begun: Begun,
+    result: ConcurResult<TokenAnswer>,
+    sent: Secret,
+    context: Parameters<typeof buildGrantFacts>[2],
+  ): Promise<RefreshOutcome> {
+    const { correlationId } = result;
+    if (!result.ok) return { kind: 'failure', verdict: judge('refresh', result.failure), correlationId };
+    const { value: answer } = result;
+    const { connection, attempt } = begun;
+    if (answer.geolocation === 'foreign') {
+      log.error(
+        { app: connection.app, principal: connection.principal, correlationId },
+        'refused a geolocation that is not a known data centre',
+      );
+    }
+    // None, or the one that was sent: the value on file stays as it is.
+    const isNew = answer.refreshToken !== null && !answer.refreshToken.equals(sent);
+    const [accessToken, refreshToken] = await Promise.all([
+      vault.seal(answer.accessToken, sealContexts.accessToken(connection.id, attempt.id)),
+      isNew && answer.refreshToken !== null
+        ? vault.seal(answer.refreshToken, sealContexts.refreshToken(connection.id, attempt.id))
+        : null,
+    ]);
+    return {
+      kind: 'tokens',
+      facts: buildGrantFacts(answer, result, context),
+      accessToken,
+      refreshToken,
+      correlationId,
+    };
+  }
+
+  function observe(
+    begun: Begun,
+    cause: RefreshCause,
+    result: ConcurResult<TokenAnswer>,
+    outcome: RefreshOutcome,
+  ): void {
+    const { connection, attempt } = begun;
+    const due = cause === 'due' ? connection.nextActionAtMs : null;
+    observer.refreshed({
+      app: connection.app,
+      dataCentre: result.dataCentre.name,
+      outcome: outcome.kind === 'tokens' ? 'ok' : outcome.verdict.outcome,
+      durationMs: result.endedAtMs - result.sentAtMs,
+      latenessMs: due === null ? null : Math.max(0, attempt.startedAtMs - due),
+    });
+    const fields = {
+      app: connection.app,
+      principal: connection.principal,
+      cause,
+      version: connection.version,
+      correlationId: result.correlationId,
+    };
+    if (outcome.kind === 'tokens') log.info(fields, 'refreshed');
+    else if (outcome.verdict.alarm) log.error({ ...fields, verdict: outcome.verdict }, 'refresh failed');
+    else log.warn({ ...fields, verdict: outcome.verdict }, 'refresh failed');
+  }
+
+  return { refreshTokens };
+}

@@ -1,0 +1,223 @@
+/**
+ * The workflow of one connection: a thin Temporal shell around the lifecycle loop of the core.
+ *
+ * It runs for years. All it knows lies in the row in PostgreSQL, so a run that was lost, terminated or reset heals by
+ * being started again. It never uses a token itself and never sees one.
+ */
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  log,
+  makeContinueAsNewFunc,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { CommandName } from '../core/command-transaction.ts';
+import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import { buildConnectionResource } from '../core/connection-resource.ts';
+import { createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
+import { type LifecycleEnd, type LifecycleHost, runLifecycle } from '../core/lifecycle.ts';
+import {
+  appRestoredSignal,
+  type CommandInput,
+  type CommandResult,
+  connectionWorkflowId,
+  connectUpdate,
+  ensureFreshUpdate,
+  HANDLER_WAIT_MS,
+  type LifecycleInput,
+  pauseSignal,
+  pauseUpdate,
+  refreshSignal,
+  refreshUpdate,
+  resumeSignal,
+  resumeUpdate,
+  revokeSignal,
+  revokeUpdate,
+  statusQuery,
+  tokenRejectedSignal,
+} from './contract.ts';
+import { buildDetails, buildSearchAttributes, buildTimerSummary } from './operator-view.ts';
+import { callOptions, concurActivities, recordActivities } from './proxies.ts';
+
+/** A warm connection starts a new run about daily; one that sleeps for months does not. */
+const RUN_FOR_MS = 24 * 60 * 60 * 1_000;
+const LEAST_EVENTS = 100;
+/** Whatever the clock says: a history that grows faster than usual gets a new run too. */
+const MOST_EVENTS = 2_000;
+
+/** Where the exchange of a request token is sent. */
+const GLOBAL_LANDING_ZONE = 'glz';
+
+export async function connectionLifecycle(input: LifecycleInput): Promise<LifecycleEnd> {
+  const { app, principal } = input;
+  const key: ConnectionKey = { app, principal };
+  const generation = input.carried?.generation ?? 0;
+  const inbox = createInbox();
+  let current: ConnectionSnapshot | null = null;
+
+  const answer = (settled: boolean): CommandResult => ({
+    settled,
+    state: current?.connection.state ?? 'connecting',
+    version: current?.connection.version ?? 0,
+  });
+  const waitFor = async (entry: InboxEntry, isDone: () => boolean = () => true): Promise<CommandResult> =>
+    answer(await condition(() => entry.settled && isDone(), HANDLER_WAIT_MS));
+  const command = (name: CommandName, given?: CommandInput): InboxEntry => inbox.push(commandWish(name, given));
+
+  setHandler(statusQuery, () => (current === null ? null : resourceOf(current)), {
+    description: 'The connection as the workflow sees it.',
+  });
+  setHandler(connectUpdate, ({ sessionId }) => waitFor(inbox.push({ kind: 'connect', sessionId })), {
+    validator: ({ sessionId }) => assertText('sessionId', sessionId),
+    description: 'Exchanges the request token of a completed connect session.',
+  });
+  setHandler(ensureFreshUpdate, ({ version }) => waitFor(inbox.push({ kind: 'fresh', version })), {
+    validator: ({ version }) => assertVersion(version),
+    description: 'Refreshes unless a newer version than the given one is on file.',
+  });
+  setHandler(refreshUpdate, () => waitFor(inbox.push({ kind: 'forced' })), { description: 'Refreshes now.' });
+  setHandler(pauseUpdate, (given) => waitFor(command('pause', given)), {
+    description: 'Stops the upkeep but for the keep-alive.',
+  });
+  setHandler(resumeUpdate, (given) => waitFor(command('resume', given)), { description: 'Goes on after a pause.' });
+  setHandler(revokeUpdate, (given) => waitFor(command('revoke', given), () => isRevokeTried(current)), {
+    description: 'Ends the connection at SAP Concur, for good.',
+  });
+
+  setHandler(refreshSignal, () => void inbox.push({ kind: 'forced' }), {
+    description: 'Refresh now. No input needed.',
+  });
+  setHandler(tokenRejectedSignal, (given) => void inbox.push({ kind: 'rejected', version: versionOf(given) }), {
+    description: 'SAP Concur refused the access token: find out whether the connection still lives. No input needed.',
+  });
+  setHandler(pauseSignal, (given) => void command('pause', given), {
+    description: 'Stop the upkeep but for the keep-alive. No input needed.',
+  });
+  setHandler(resumeSignal, (given) => void command('resume', given), {
+    description: 'Go on after a pause. No input needed.',
+  });
+  setHandler(revokeSignal, (given) => void command('revoke', given), {
+    description: 'End the connection at SAP Concur, for good. No input needed.',
+  });
+  setHandler(appRestoredSignal, (given) => void command('app-restored', given), {
+    description: "The app's credentials work again. No input needed.",
+  });
+
+  const publish = (snapshot: ConnectionSnapshot): void => {
+    const before = current;
+    current = snapshot;
+    setCurrentDetails(buildDetails(snapshot, generation));
+    const attributes = buildSearchAttributes(snapshot.connection);
+    const known = before === null ? knownAttributes() : JSON.stringify(buildSearchAttributes(before.connection));
+    if (JSON.stringify(attributes) !== known) upsertSearchAttributes(attributes);
+  };
+
+  // *Cancel* in the UI stops the upkeep; it must not stop the run that a later `resume` is sent to.
+  CancellationScope.current().cancelRequested.catch(() => {
+    command('pause', { actor: 'operator', reason: 'cancelled in the Temporal UI' });
+  });
+  const host = createHost(key, publish);
+  const end = await CancellationScope.nonCancellable(() => runLifecycle(host, inbox));
+  inbox.settleAll();
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  if (end === 'continue-as-new')
+    await continueRun({ app, principal, carried: { schema: 1, generation: generation + 1 } });
+  return end;
+
+  function createHost(of: ConnectionKey, show: (snapshot: ConnectionSnapshot) => void): LifecycleHost {
+    let attempts = 0;
+    return {
+      now: () => Date.now(),
+      nextAttemptId: () => {
+        attempts += 1;
+        return `${workflowInfo().runId}:${attempts}`;
+      },
+      load: () => recordActivities.loadConnection(of),
+      command: (order) => recordActivities.applyCommand({ ...of, ...order }),
+      refresh: ({ dataCentre, urgent, ...order }) =>
+        concurActivities.refreshTokens.executeWithOptions(
+          callOptions({ dataCentre, urgent, summary: `refresh, ${order.cause}` }),
+          [{ ...of, ...order }],
+        ),
+      exchange: (order) =>
+        concurActivities.exchangeRequestToken.executeWithOptions(
+          callOptions({ dataCentre: GLOBAL_LANDING_ZONE, urgent: true, summary: 'exchange of the request token' }),
+          [{ ...of, ...order }],
+        ),
+      revoke: ({ dataCentre, attemptId }) =>
+        concurActivities.revokeConnection.executeWithOptions(
+          callOptions({ dataCentre, urgent: true, summary: 'revoke' }),
+          [{ ...of, attemptId }],
+        ),
+      sleep: async (untilMs, arrivals, snapshot) => {
+        const isWoken = (): boolean => inbox.arrivals() > arrivals;
+        if (untilMs === null) await condition(isWoken);
+        else await condition(isWoken, Math.max(1, untilMs - Date.now()), { summary: buildTimerSummary(snapshot) });
+      },
+      publish: show,
+      callFailed: (error) => {
+        // Anything but a failed activity is a bug of this workflow: let the task fail and be retried after a fix.
+        if (!(error instanceof ActivityFailure)) throw error;
+        log.warn('a call broke down without a verdict', { type: error.activityType, retryState: error.retryState });
+      },
+      wantsNewRun: () => {
+        const { continueAsNewSuggested, historyLength, runStartTime } = workflowInfo();
+        if (continueAsNewSuggested || historyLength >= MOST_EVENTS) return true;
+        return historyLength >= LEAST_EVENTS && Date.now() - runStartTime.getTime() >= RUN_FOR_MS;
+      },
+    };
+  }
+}
+
+/** Hands memo on explicitly; search attributes come from the row. */
+async function continueRun(input: LifecycleInput): Promise<never> {
+  const { memo } = workflowInfo();
+  return await makeContinueAsNewFunc<typeof connectionLifecycle>(memo === undefined ? {} : { memo })(input);
+}
+
+/** Search attributes that this run was started with, in the form in which they are compared. */
+function knownAttributes(): string {
+  const known = workflowInfo().typedSearchAttributes;
+  return JSON.stringify(known.getAll());
+}
+
+function resourceOf(snapshot: ConnectionSnapshot): ReturnType<typeof buildConnectionResource> {
+  const { connection, upkeep, listingUrl } = snapshot;
+  return buildConnectionResource(connection, { upkeep, listingUrl, workflowId: connectionWorkflowId(connection) });
+}
+
+/** A revoke has been tried once: confirmed, or failed and to be tried again. */
+function isRevokeTried(snapshot: ConnectionSnapshot | null): boolean {
+  return snapshot !== null && (snapshot.connection.state !== 'revoking' || snapshot.connection.failureCount > 0);
+}
+
+const MAX_TEXT = 256;
+
+/** Input from operators comes as anything: what is not usable is left out, not refused. */
+function commandWish(name: CommandName, given: CommandInput | undefined): Wish {
+  return { kind: 'command', name, actor: textOf(given?.actor) ?? 'operator', reason: textOf(given?.reason) };
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_TEXT) : null;
+}
+
+function versionOf(given: { readonly version?: unknown } | undefined): number | null {
+  return Number.isSafeInteger(given?.version) ? (given?.version as number) : null;
+}
+
+function assertText(name: string, value: unknown): void {
+  if (textOf(value) === null) throw ApplicationFailure.nonRetryable(`${name} must be a text`, 'bad-request');
+}
+
+function assertVersion(value: unknown): void {
+  if (value !== null && !Number.isSafeInteger(value)) {
+    throw ApplicationFailure.nonRetryable('version must be a whole number or null', 'bad-request');
+  }
+}

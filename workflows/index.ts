@@ -1,0 +1,2 @@
+/** Everything that the worker bundles. */
+export { connectionLifecycle } from './connection-lifecycle.ts';

@@ -1,0 +1,80 @@
+/** What an operator sees of a connection in the Temporal UI: search attributes, current details, timer summaries. */
+import { defineSearchAttributeKey, type SearchAttributeUpdatePair, SearchAttributeType } from '@temporalio/common';
+import type { Connection, ConnectionSnapshot, ConnectionState } from '../core/connection.ts';
+import { formatTime } from '../core/connection-resource.ts';
+import { searchAttributes } from './contract.ts';
+
+const keys = {
+  state: defineSearchAttributeKey(searchAttributes.state, SearchAttributeType.KEYWORD),
+  dataCentre: defineSearchAttributeKey(searchAttributes.dataCentre, SearchAttributeType.KEYWORD),
+  app: defineSearchAttributeKey(searchAttributes.app, SearchAttributeType.KEYWORD),
+  principal: defineSearchAttributeKey(searchAttributes.principal, SearchAttributeType.KEYWORD),
+  customerRef: defineSearchAttributeKey(searchAttributes.customerRef, SearchAttributeType.KEYWORD),
+  stateSince: defineSearchAttributeKey(searchAttributes.stateSince, SearchAttributeType.DATETIME),
+};
+
+/** The connection's search attributes; absent values are unset. */
+export function buildSearchAttributes(connection: Connection): SearchAttributeUpdatePair[] {
+  return [
+    { key: keys.state, value: connection.state },
+    { key: keys.dataCentre, value: connection.dataCentre },
+    { key: keys.app, value: connection.app },
+    { key: keys.principal, value: connection.principal },
+    { key: keys.customerRef, value: connection.customerRef },
+    { key: keys.stateSince, value: new Date(connection.stateSinceMs) },
+  ];
+}
+
+/** What an operator can do about each state, in words. */
+const advice: Record<ConnectionState, string> = {
+  connecting: 'Nothing to do: the exchange is tried until the request token ends.',
+  active: 'Nothing to do. Signals: `refresh`, `pause`, `revoke`.',
+  retrying: 'Nothing to do yet: tries go on by themselves. Signal `refresh` tries at once.',
+  suspended: 'The customer has to enable the app, the user or the company again. Signal `refresh` tries at once.',
+  blocked: "SAP Concur refuses the app's own credentials: add a client secret that works, or signal `appRestored`.",
+  paused: 'Signal `resume` to go on.',
+  revoking: 'Nothing to do: the revoke is tried until SAP Concur confirms it.',
+  'reauthorization-required': 'An administrator of the customer has to press Connect again in the App Center.',
+  revoked: 'Over. A new Connect starts it again.',
+  'connect-failed': 'Over. The administrator can press Connect again.',
+};
+
+/** Current details as Markdown: state, deadlines, last error, and what can be done now. */
+export function buildDetails({ connection, upkeep, listingUrl }: ConnectionSnapshot, generation: number): string {
+  const { lastError, company } = connection;
+  const rows = [
+    ['Company', company === null ? 'not known' : [company.name, company.domain].filter(Boolean).join(', ')],
+    ['State', `**${connection.state}** since ${formatTime(connection.stateSinceMs)}`],
+    ['Reason', connection.reason],
+    ['Data centre', connection.dataCentre],
+    ['Upkeep', upkeep],
+    ['Next action', formatTime(connection.nextActionAtMs)],
+    ['Access token until', formatTime(connection.accessTokenExpiresAtMs)],
+    ['Refresh token until', formatTime(connection.refreshTokenExpiresAtMs)],
+    ['Version', `${connection.version} (run ${generation + 1})`],
+    ['Customer', connection.customerRef],
+    ['Listing', connection.state === 'reauthorization-required' ? listingUrl : null],
+    [
+      'Last error',
+      lastError === null
+        ? null
+        : `${lastError.code}, Concur code ${lastError.concurCode ?? 'none'}, at ${formatTime(lastError.atMs)}, correlation id ${lastError.correlationId ?? 'none'}`,
+    ],
+  ] as const;
+  const known = rows.filter(([, value]) => value !== null && value !== '');
+  return [...known.map(([name, value]) => `- ${name}: ${value}`), '', advice[connection.state]].join('\n');
+}
+
+/** Why the workflow sleeps, for the timer in its history. */
+export function buildTimerSummary({ connection, upkeep }: ConnectionSnapshot): string {
+  switch (connection.state) {
+    case 'active':
+      return upkeep === 'warm' ? 'next refresh, ahead of expiry' : 'next keep-alive';
+    case 'retrying':
+      return `next try, after ${connection.failureCount} failures`;
+    case 'paused':
+      return 'next keep-alive while paused';
+    default:
+      return `next try while ${connection.state}`;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The bounds of every activity, in one place: time-outs, retries, queue, priority, summary.
+ *
+ * Calls to Concur are tried once by Temporal: when and whether to try again is a decision about a connection
+ * and belongs to its lifecycle. Reading and recording are tried for ever: without the database nothing can go on.
+ */
+import { ActivityCancellationType, type ActivityOptions, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { concurTaskQueue } from './contract.ts';
+
+/** Somebody waits for the answer. */
+const URGENT = 1;
+const BACKGROUND = 5;
+
+type ConcurActivities = Pick<Activities, 'refreshTokens' | 'exchangeRequestToken' | 'revokeConnection'>;
+
+/** Activities on the uncapped queue. */
+export const recordActivities = proxyActivities<Pick<Activities, 'loadConnection' | 'applyCommand'>>({
+  startToCloseTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+/** Calls to Concur: to be run with {@link callOptions}. */
+export const concurActivities = proxyActivities<ConcurActivities>({
+  // Longer than the longest call: its horizon, and the saving of what came late.
+  startToCloseTimeout: '10 minutes',
+  // On a rate-capped queue a task may wait long before it starts; it must not die of that.
+  scheduleToStartTimeout: '12 hours',
+  heartbeatTimeout: '20 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { maximumAttempts: 1 },
+});
+
+/** How one call to Concur is queued. */
+export interface CallOptions {
+  readonly dataCentre: string;
+  readonly urgent: boolean;
+  /** What an operator reads beside it in the Temporal UI. */
+  readonly summary: string;
+}
+
+/** Options of one call to Concur: the queue of its data centre, its place in that queue, its summary. */
+export function callOptions({ dataCentre, urgent, summary }: CallOptions): ActivityOptions {
+  return {
+    taskQueue: concurTaskQueue(workflowInfo().taskQueue, dataCentre),
+    priority: { priorityKey: urgent ? URGENT : BACKGROUND },
+    summary,
+  };
+}
