@@ -277,13 +277,21 @@ export interface IssuerKeyStore {
   }): Promise<void>;
 }
 
-/** Data keys, wrapped by a key-encryption key of the environment. */
+/** A data key, wrapped by a key-encryption key of the environment. */
+export interface StoredDataKey {
+  readonly kid: string;
+  /** `seal` keys are rotated; the one `fingerprint` key stays, so that what it made can be found again. */
+  readonly purpose: 'seal' | 'fingerprint';
+  readonly kekKid: string;
+  readonly wrapped: string;
+  /** One per purpose: new values are sealed under it. */
+  readonly current: boolean;
+}
+
 export interface DataKeyStore {
-  many(): Promise<
-    readonly { readonly kid: string; readonly kekKid: string; readonly wrapped: string; readonly current: boolean }[]
-  >;
-  /** Adds a first current key; keeps the one that is there when two processes start at once. */
-  addFirst(key: { readonly kid: string; readonly kekKid: string; readonly wrapped: string }): Promise<void>;
+  many(): Promise<readonly StoredDataKey[]>;
+  /** Adds a first current key of its purpose; keeps the one that is there when two processes start at once. */
+  addFirst(key: Omit<StoredDataKey, 'current'>): Promise<void>;
 }
 
 // ── Notices ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,101 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Pool } from 'pg';
+import { AppError } from '../core/errors.ts';
+import type { App, AppStore } from '../core/stores.ts';
+import { buildUpsert, type Columns, msOf, timeOf } from './columns.ts';
+import { lockKey, query, transact } from './query.ts';
+
+interface AppRow {
+  readonly app: string;
+  readonly client_id: string;
+  readonly flow: App['flow'];
+  readonly principal: App['principal'];
+  readonly environment: App['environment'];
+  readonly landing: App['landing'];
+  readonly webhooks: App['webhooks'];
+  readonly required_scopes: string[];
+  readonly legacy_client_id: string | null;
+  readonly allow_unverified: boolean;
+  readonly allow_password_login: boolean;
+}
+
+/** {@link AppStore} on PostgreSQL. `apply` throws `conflict` for an app whose client id has changed. */
+export function createAppStore(pool: Pool): AppStore {
+  return {
+    async many() {
+      const { rows } = await query<AppRow>(pool, 'SELECT * FROM apps ORDER BY app');
+      return rows.map(buildApp);
+    },
+
+    async maybeOne(app) {
+      const { rows } = await query<AppRow>(pool, 'SELECT * FROM apps WHERE app = $1', [app]);
+      return rows[0] === undefined ? null : buildApp(rows[0]);
+    },
+
+    async secrets(app) {
+      const { rows } = await query<{ id: string; sealed: string; created_at: Date }>(
+        pool,
+        `SELECT id, sealed, created_at FROM app_secrets WHERE app = $1 AND retired_at IS NULL
+         ORDER BY created_at DESC, id DESC`,
+        [app],
+      );
+      return rows.map(({ id, sealed, created_at }) => ({ id, sealed, createdAtMs: msOf(created_at) }));
+    },
+
+    apply: (app) =>
+      transact(pool, { locks: [lockKey('app', app.app)] }, async (send) => {
+        const [found] = await send({ text: 'SELECT * FROM apps WHERE app = $1', values: [app.app] });
+        const row: AppRow | undefined = found?.rows[0];
+        if (row !== undefined && row.client_id !== app.clientId) {
+          throw new AppError('conflict', `The client id of app ${app.app} has changed`, { details: { app: app.app } });
+        }
+        if (row !== undefined && isDeepStrictEqual(buildApp(row), app)) return { result: 'unchanged', writes: [] };
+        return { result: row === undefined ? 'added' : 'changed', writes: [writeApp(app)] };
+      }),
+
+    async addSecret(app, { id, sealed, fingerprint, createdAtMs }) {
+      const { rowCount } = await query(
+        pool,
+        `INSERT INTO app_secrets (id, app, sealed, fingerprint, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (app, fingerprint) DO NOTHING`,
+        [id, app, sealed, fingerprint, timeOf(createdAtMs)],
+      );
+      return rowCount === 1 ? 'added' : 'known';
+    },
+  };
+}
+
+const appColumns: Columns<App> = {
+  app: ({ app }) => app,
+  client_id: ({ clientId }) => clientId,
+  flow: ({ flow }) => flow,
+  principal: ({ principal }) => principal,
+  environment: ({ environment }) => environment,
+  landing: ({ landing }) => JSON.stringify(landing),
+  webhooks: ({ webhooks }) => JSON.stringify(webhooks),
+  required_scopes: ({ requiredScopes }) => requiredScopes,
+  legacy_client_id: ({ legacyClientId }) => legacyClientId,
+  allow_unverified: ({ allowUnverified }) => allowUnverified,
+  allow_password_login: ({ allowPasswordLogin }) => allowPasswordLogin,
+  updated_at: () => new Date(),
+};
+
+function writeApp(app: App) {
+  return buildUpsert('apps', appColumns, app, { key: 'app' });
+}
+
+function buildApp(row: AppRow): App {
+  return {
+    app: row.app,
+    clientId: row.client_id,
+    flow: row.flow,
+    principal: row.principal,
+    environment: row.environment,
+    landing: row.landing,
+    webhooks: row.webhooks,
+    requiredScopes: row.required_scopes,
+    legacyClientId: row.legacy_client_id,
+    allowUnverified: row.allow_unverified,
+    allowPasswordLogin: row.allow_password_login,
+  };
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { CodeStore, StoredCode } from '../core/stores.ts';
+import { buildInsert, type Columns, msOf, timeOf } from './columns.ts';
+import { query } from './query.ts';
+
+type NewCode = Parameters<CodeStore['create']>[0] & { readonly id: string };
+
+interface CodeRow {
+  readonly id: string;
+  readonly label: string | null;
+  readonly customer_ref: string | null;
+  readonly principal: string | null;
+  readonly created_at: Date;
+  readonly expires_at: Date;
+  readonly used_at: Date | null;
+  readonly revoked_at: Date | null;
+}
+
+/** {@link CodeStore} on PostgreSQL: verification codes by their fingerprints. Lists are newest first. */
+export function createCodeStore(pool: Pool): CodeStore {
+  return {
+    async create(code) {
+      const id = randomUUID();
+      const { text, values } = buildInsert('verification_codes', codeColumns, { ...code, id });
+      await query(pool, text, values);
+      return { id };
+    },
+
+    async many(app) {
+      const { rows } = await query<CodeRow>(
+        pool,
+        `SELECT id, label, customer_ref, principal, created_at, expires_at, used_at, revoked_at
+         FROM verification_codes WHERE app = $1 ORDER BY created_at DESC, id`,
+        [app],
+      );
+      return rows.map(buildCode);
+    },
+
+    async revoke(app, id, atMs) {
+      const { rowCount } = await query(
+        pool,
+        `UPDATE verification_codes SET revoked_at = $3
+         WHERE app = $1 AND id = $2 AND revoked_at IS NULL AND used_at IS NULL`,
+        [app, id, timeOf(atMs)],
+      );
+      return rowCount === 1;
+    },
+  };
+}
+
+const codeColumns: Columns<NewCode> = {
+  id: ({ id }) => id,
+  app: ({ app }) => app,
+  fingerprint: ({ fingerprint }) => fingerprint,
+  label: ({ label }) => label,
+  customer_ref: ({ customerRef }) => customerRef,
+  principal: ({ principal }) => principal,
+  created_by: ({ createdBy }) => createdBy,
+  created_at: ({ createdAtMs }) => timeOf(createdAtMs),
+  expires_at: ({ expiresAtMs }) => timeOf(expiresAtMs),
+};
+
+function buildCode(row: CodeRow): StoredCode {
+  return {
+    id: row.id,
+    label: row.label,
+    customerRef: row.customer_ref,
+    principal: row.principal,
+    createdAtMs: msOf(row.created_at),
+    expiresAtMs: msOf(row.expires_at),
+    usedAtMs: msOf(row.used_at),
+    revokedAtMs: msOf(row.revoked_at),
+  };
+}

@@ -1,0 +1,165 @@
+import type { Pool } from 'pg';
+import type { Aggregate } from '../core/aggregate.ts';
+import type { Connection, ConnectionKey } from '../core/connection.ts';
+import type { ConnectionFilter, ConnectionStore, Page, StoredAccessToken, StoredEvent } from '../core/stores.ts';
+import { timeOf } from './columns.ts';
+import { connectionLock, decideAndWrite, loadAggregate } from './aggregate.ts';
+import { buildConnection, type ConnectionRow, connectionSelection } from './connection-row.ts';
+import { assertLimit, buildCursor, parseCursor } from './cursor.ts';
+import { buildEvent, type EventRow } from './event-row.ts';
+import { query, transact } from './query.ts';
+
+/** {@link ConnectionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
+export function createConnectionStore(pool: Pool): ConnectionStore {
+  const store: ConnectionStore = {
+    transact(key, decide) {
+      return transact(pool, { locks: [connectionLock(key)] }, (send) => decideAndWrite(send, key, decide));
+    },
+
+    async maybeOne(key) {
+      const aggregate = await transact(pool, { isolation: 'REPEATABLE READ READ ONLY' }, async (send) => ({
+        result: await loadAggregate(send, key, false),
+        writes: [],
+      }));
+      return aggregate.connection === null ? null : aggregate;
+    },
+
+    many: (filter) => many(pool, filter),
+
+    async maybeAccessToken(key) {
+      const { rows } = await query<ConnectionRow & TokenColumns>(
+        pool,
+        `SELECT ${connectionSelection}, t.sealed, t.attempt_id, t.token_type
+         FROM connections c LEFT JOIN access_tokens t ON t.connection_id = c.id
+         WHERE c.app = $1 AND c.principal = $2`,
+        [key.app, key.principal],
+      );
+      return rows[0] === undefined ? null : buildStoredAccessToken(rows[0]);
+    },
+
+    touchRead: (reads) => touchRead(pool, reads),
+
+    setCustomerRef(key, customerRef, actor) {
+      return transact(pool, { locks: [connectionLock(key)] }, async (send) => {
+        const [clock] = await send({ text: 'SELECT now() AS now' });
+        const now: Date = clock?.rows[0].now;
+        return decideAndWrite(send, key, (aggregate) =>
+          decideCustomerRef(aggregate, customerRef, actor, now.getTime()),
+        );
+      });
+    },
+
+    events: (key, page) => events(pool, key, page),
+  };
+  return store;
+}
+
+/** Columns of `access_tokens`, all null when there is no token. */
+interface TokenColumns {
+  readonly sealed: string | null;
+  readonly attempt_id: string | null;
+  readonly token_type: 'Bearer' | 'OAuth' | null;
+}
+
+function buildStoredAccessToken(row: ConnectionRow & TokenColumns): StoredAccessToken {
+  const { sealed, attempt_id: attemptId, token_type: tokenType } = row;
+  const isMissing = sealed === null || attemptId === null || tokenType === null;
+  return { connection: buildConnection(row), token: isMissing ? null : { sealed, attemptId, tokenType } };
+}
+
+async function many(pool: Pool, filter: ConnectionFilter): Promise<Page<Connection>> {
+  assertLimit(filter.limit);
+  const after = filter.cursor === undefined ? null : parseCursor(filter.cursor, ['string'])[0];
+  const { rows } = await query<ConnectionRow>(
+    pool,
+    `SELECT ${connectionSelection} FROM connections c
+     WHERE c.app = $1
+       AND ($2::text IS NULL OR c.principal > $2)
+       AND ($3::text[] IS NULL OR c.principal = ANY ($3))
+       AND ($4::text IS NULL OR c.state = $4)
+       AND ($5::text IS NULL OR c.data_centre = $5)
+       AND ($6::text IS NULL OR c.customer_ref = $6)
+     ORDER BY c.principal LIMIT $7`,
+    [
+      filter.app,
+      after,
+      filter.principals ?? null,
+      filter.state ?? null,
+      filter.dataCentre ?? null,
+      filter.customerRef ?? null,
+      filter.limit + 1,
+    ],
+  );
+  return buildPage(rows, filter.limit, buildConnection, (row) => buildCursor(row.principal));
+}
+
+async function events(
+  pool: Pool,
+  key: ConnectionKey,
+  { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+): Promise<Page<StoredEvent>> {
+  assertLimit(limit);
+  const [beforeMs, beforeId] = cursor === undefined ? [null, null] : parseCursor(cursor, ['number', 'number']);
+  const { rows } = await query<EventRow>(
+    pool,
+    `SELECT e.id, e.at, e.type, e.actor, e.reason, e.state_from, e.state_to, e.version, e.concur_code,
+       e.correlation_id, e.user_id
+     FROM connection_events e JOIN connections c ON c.id = e.connection_id
+     WHERE c.app = $1 AND c.principal = $2
+       AND ($3::timestamptz IS NULL OR (e.at, e.id) < ($3, $4::bigint))
+     ORDER BY e.at DESC, e.id DESC LIMIT $5`,
+    [key.app, key.principal, timeOf(beforeMs), beforeId, limit + 1],
+  );
+  return buildPage(rows, limit, buildEvent, (row) => buildCursor(row.at.getTime(), Number(row.id)));
+}
+
+/** One row more than the page was asked for, so that the last page knows that it is the last. */
+function buildPage<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  build: (row: Row) => Item,
+  cursorOf: (row: Row) => string,
+): Page<Item> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page.map(build), nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null };
+}
+
+async function touchRead(pool: Pool, reads: readonly (ConnectionKey & { readonly atMs: number })[]): Promise<void> {
+  if (reads.length === 0) return;
+  // Rows are locked in one order, so that two processes with overlapping batches can't block each other for good.
+  const text = `WITH latest AS (
+      SELECT app, principal, max(at) AS at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS r (app, principal, at)
+      GROUP BY app, principal
+    ), locked AS (
+      SELECT c.id, l.at FROM connections c JOIN latest l ON l.app = c.app AND l.principal = c.principal
+      WHERE c.last_read_at IS NULL OR c.last_read_at < l.at
+      ORDER BY c.id FOR NO KEY UPDATE OF c
+    )
+    UPDATE connections c SET last_read_at = greatest(c.last_read_at, locked.at) FROM locked WHERE c.id = locked.id`;
+  const values = [
+    reads.map(({ app }) => app),
+    reads.map(({ principal }) => principal),
+    reads.map(({ atMs }) => new Date(atMs)),
+  ];
+  await transact(pool, {}, async () => ({ result: undefined, writes: [{ text, values }] }));
+}
+
+function decideCustomerRef(aggregate: Aggregate, customerRef: string | null, actor: string, nowMs: number) {
+  const { connection: before } = aggregate;
+  if (before === null || before.customerRef === customerRef) return { result: before, changes: {} };
+  const connection: Connection = { ...before, customerRef };
+  const entry = {
+    type: 'command.customer-ref-set',
+    actor,
+    reason: null,
+    stateFrom: null,
+    stateTo: null,
+    version: before.version,
+    concurCode: null,
+    correlationId: null,
+    userId: null,
+    atMs: nowMs,
+  };
+  return { result: connection, changes: { connection, events: [entry] } };
+}

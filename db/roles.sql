@@ -1,0 +1,26 @@
+-- Rights of the application's role, applied at the end of every `migrate`: so they also reach a role that was
+-- made after the tables. Where the owner may not create roles and nobody made `evergrant_app`, there is nothing
+-- to grant: the application then connects as the owner, and the audit trail is append-only by habit alone.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'evergrant_app') THEN
+    BEGIN
+      CREATE ROLE evergrant_app NOLOGIN;
+    EXCEPTION
+      WHEN insufficient_privilege THEN RETURN;
+      -- Roles belong to the whole server: another database may have made it just now.
+      WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END IF;
+
+  GRANT USAGE ON SCHEMA public TO evergrant_app;
+  GRANT SELECT ON schema_migrations TO evergrant_app;
+  GRANT SELECT, INSERT ON installation TO evergrant_app;
+  GRANT SELECT, INSERT, UPDATE ON data_keys, issuer_keys, clients, apps, app_secrets, connections TO evergrant_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE
+    ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures TO evergrant_app;
+  REVOKE ALL ON connection_events FROM evergrant_app;
+  GRANT SELECT, INSERT ON connection_events TO evergrant_app;
+  GRANT EXECUTE ON FUNCTION ensure_event_partitions(date, integer) TO evergrant_app;
+END
+$$;

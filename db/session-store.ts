@@ -1,0 +1,51 @@
+import type { Pool } from 'pg';
+import type { BrowserSession, NewBrowserSession, SessionStore } from '../core/stores.ts';
+import { type Columns, buildInsert, timeOf } from './columns.ts';
+import { completeSession } from './complete-session.ts';
+import { query } from './query.ts';
+import { buildBrowserSession, type SessionRow } from './session-row.ts';
+
+/** {@link SessionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
+export function createSessionStore(pool: Pool): SessionStore {
+  return {
+    async open(session) {
+      const { text, values } = buildInsert('connect_sessions', newSessionColumns, session);
+      await query(pool, text, values);
+    },
+
+    maybeOne: (app, id) => maybeOne(pool, app, id),
+
+    async touch(id, atMs) {
+      await query(pool, 'UPDATE connect_sessions SET last_seen_at = greatest(last_seen_at, $2) WHERE id = $1', [
+        id,
+        timeOf(atMs),
+      ]);
+    },
+
+    complete: (input, decide) => completeSession(pool, input, decide),
+  };
+}
+
+const newSessionColumns: Columns<NewBrowserSession> = {
+  id: ({ id }) => id,
+  app: ({ app }) => app,
+  principal: ({ principal }) => principal,
+  cookie_hash: ({ cookieHash }) => cookieHash,
+  csrf: ({ csrf }) => csrf,
+  user_id: ({ userId }) => userId,
+  status: () => 'open',
+  request_token: ({ requestToken }) => requestToken,
+  request_token_fingerprint: ({ requestTokenFingerprint }) => requestTokenFingerprint,
+  address_fingerprint: ({ addressFingerprint }) => addressFingerprint,
+  created_at: ({ createdAtMs }) => timeOf(createdAtMs),
+  last_seen_at: ({ createdAtMs }) => timeOf(createdAtMs),
+  expires_at: ({ expiresAtMs }) => timeOf(expiresAtMs),
+};
+
+async function maybeOne(pool: Pool, app: string, id: string): Promise<BrowserSession | null> {
+  const { rows } = await query<SessionRow>(pool, 'SELECT * FROM connect_sessions WHERE app = $1 AND id = $2', [
+    app,
+    id,
+  ]);
+  return rows[0] === undefined ? null : buildBrowserSession(rows[0]);
+}

@@ -1,0 +1,57 @@
+import type { Pool } from 'pg';
+import { timeOf } from './columns.ts';
+import { query, transact } from './query.ts';
+
+/** How many rows a sweep removed, by what they were. */
+export interface Swept {
+  readonly accessTokens: number;
+  readonly attempts: number;
+  readonly sessions: number;
+  readonly verificationFailures: number;
+}
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+/** A session is of no use to anybody a month after its request token died. */
+const SESSION_RETENTION_MS = 30 * DAY_MS;
+/** Months for which the audit trail has partitions, this one included. */
+const MONTHS_AHEAD = 3;
+
+/**
+ * Deletes what has had its time: expired access tokens, clean attempts, request tokens of visits that nobody
+ * finished, old sessions; and makes the audit trail's next partitions. Safe to run from several processes, meant to run hourly.
+ */
+export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept> } {
+  return {
+    async sweep(nowMs) {
+      const now = timeOf(nowMs);
+      const counts = await transact(pool, {}, async (send) => {
+        const results = await send(
+          { text: 'DELETE FROM access_tokens WHERE expires_at <= $1', values: [now] },
+          {
+            text: `DELETE FROM refresh_attempts WHERE status = 'done' AND candidate IS NULL AND started_at < $1`,
+            values: [timeOf(nowMs - DAY_MS)],
+          },
+          {
+            text: `DELETE FROM connect_sessions WHERE status <> 'completed' AND expires_at < $1`,
+            values: [timeOf(nowMs - SESSION_RETENTION_MS)],
+          },
+          { text: 'DELETE FROM verification_failures WHERE at < $1', values: [timeOf(nowMs - HOUR_MS)] },
+          {
+            text: `UPDATE connect_sessions SET request_token = NULL
+              WHERE status = 'open' AND expires_at <= $1 AND request_token IS NOT NULL`,
+            values: [now],
+          },
+        );
+        return { result: results.map(({ rowCount }) => rowCount ?? 0), writes: [] };
+      });
+      await query(pool, 'SELECT ensure_event_partitions($1::date, $2)', [isoDay(nowMs), MONTHS_AHEAD]);
+      const [accessTokens = 0, attempts = 0, sessions = 0, verificationFailures = 0] = counts;
+      return { accessTokens, attempts, sessions, verificationFailures };
+    },
+  };
+}
+
+function isoDay(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10);
+}
