@@ -1,0 +1,75 @@
+/**
+ * The workers of one process: one for workflows and recording, one per data centre for the calls to Concur, so that
+ * a sick data centre keeps nobody else waiting.
+ */
+import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import type { Activities } from '../activities/index.ts';
+import { concurTaskQueue, lifecycleTaskQueue } from '../workflows/contract.ts';
+
+export interface WorkerDeps {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  /** Prefix of the task queues. */
+  readonly taskQueue: string;
+  readonly activities: Activities;
+  readonly workflowBundle: WorkflowBundleOption;
+  readonly dataCentres: readonly string[];
+  /** Token calls per second and data centre, over all workers. */
+  readonly ratePerDataCentre: number;
+  /** How long calls in flight may go on after a shutdown was asked. */
+  readonly drainMs: number;
+}
+
+/** Calls in flight per data centre and process: at 20 a second and 5 s each. */
+const CALLS_AT_ONCE = 100;
+
+export interface EvergrantWorker {
+  /** Resolves when all workers have drained; rejects when one fails. */
+  run(): Promise<void>;
+  shutdown(): void;
+}
+
+export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
+  const { connection, namespace, taskQueue, activities, workflowBundle, drainMs } = deps;
+  const shared = { connection, namespace, shutdownGraceTime: 0, shutdownForceTime: drainMs };
+  const lifecycle = Worker.create({
+    ...shared,
+    taskQueue: lifecycleTaskQueue(taskQueue),
+    workflowBundle,
+    activities: { loadConnection: activities.loadConnection, applyCommand: activities.applyCommand },
+    maxConcurrentActivityTaskExecutions: 50,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxCachedWorkflows: 500,
+  });
+  const calls = deps.dataCentres.map((dataCentre) =>
+    Worker.create({
+      ...shared,
+      taskQueue: concurTaskQueue(taskQueue, dataCentre),
+      activities: {
+        refreshTokens: activities.refreshTokens,
+        exchangeRequestToken: activities.exchangeRequestToken,
+        revokeConnection: activities.revokeConnection,
+      },
+      maxConcurrentActivityTaskExecutions: CALLS_AT_ONCE,
+      maxTaskQueueActivitiesPerSecond: deps.ratePerDataCentre,
+    }),
+  );
+  const workers = await Promise.all([lifecycle, ...calls]);
+
+  let isStopping = false;
+  const shutdown = (): void => {
+    if (isStopping) return;
+    isStopping = true;
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  return {
+    shutdown,
+    async run() {
+      try {
+        await Promise.all(workers.map((worker) => worker.run()));
+      } finally {
+        shutdown();
+      }
+    },
+  };
+}
