@@ -1,0 +1,49 @@
+/** The Concur sandbox as a process: `npm run sandbox`, and a part of `npm start`. */
+import { SandboxConfigProblem, parseSandboxConfig } from './config.ts';
+import { SandboxProblem } from './model/problem.ts';
+import { createSandbox } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** EX_CONFIG of sysexits.h. */
+const WRONG_CONFIGURATION = 78;
+
+async function start(): Promise<Sandbox> {
+  const config = parseSandboxConfig(process.env);
+  const sandbox = await createSandbox({
+    port: config.port,
+    host: config.host,
+    publicUrl: config.publicUrl,
+    stateFile: config.stateFile,
+    seed: 'demo',
+    settings: {
+      accessTokenTtlMs: config.accessTokenTtlMs,
+      refreshTokenTtlMs: config.refreshTokenTtlMs,
+      rotation: config.rotation,
+    },
+    // Weeks of short-lived tokens must not fill the memory.
+    callLimit: 2_000,
+    secretLimit: 20_000,
+  });
+  for (const app of config.apps) sandbox.model.directory.putApp(app);
+  return sandbox;
+}
+
+async function main(): Promise<void> {
+  const sandbox = await start();
+  const stop = (): void => {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+    sandbox.close().catch(fail);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  console.log(`Concur sandbox: ${sandbox.url} (data centres ${Object.keys(sandbox.baseUris).join(', ')})`);
+}
+
+function fail(error: unknown): void {
+  const isConfiguration = error instanceof SandboxConfigProblem || error instanceof SandboxProblem;
+  console.error(isConfiguration ? error.message : error);
+  process.exitCode = isConfiguration ? WRONG_CONFIGURATION : 1;
+}
+
+main().catch(fail);

@@ -1,0 +1,147 @@
+/**
+ * The Concur sandbox as one value: `createSandbox` starts it on a port and gives the hands on it. It is the double of
+ * every test that talks to Concur, and the whole of `npm run sandbox`.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Clock, Rng } from '../../core/ports.ts';
+import { CallLog } from './call-log.ts';
+import { SandboxControl } from './control.ts';
+import { seedDemoCompanies } from './demo.ts';
+import { FaultRegistry } from './fault-registry.ts';
+import { ConcurModel } from './model/concur-model.ts';
+import type { Settings } from './model/types.ts';
+import { createConcurService } from './protocol/concur-service.ts';
+import { createSandboxApp } from './server.ts';
+import { createSigningKey } from './signing-key.ts';
+import { createStateKeeper, loadState } from './state-file.ts';
+
+export interface SandboxOptions {
+  /** 0 (the default) takes a free port. */
+  readonly port?: number;
+  /** `127.0.0.1` by default. */
+  readonly host?: string;
+  /** How others reach it, where that is not `http://{host}:{port}`: base URIs and geolocations begin with it. */
+  readonly publicUrl?: string | undefined;
+  /** Names; `glz, us2, eu2, apj1` by default. */
+  readonly dataCentres?: readonly string[];
+  readonly settings?: Partial<Settings>;
+  /** `demo`: the demo companies, unless the state file has some. */
+  readonly seed?: 'demo' | 'none';
+  /** Everything on file survives a restart in this file. */
+  readonly stateFile?: string | undefined;
+  readonly clock?: Pick<Clock, 'now'>;
+  readonly rng?: Rng;
+  /** How many calls the log keeps; 10,000 by default. */
+  readonly callLimit?: number;
+  /** How many issued secrets are remembered; all of them by default. */
+  readonly secretLimit?: number;
+  /** Hears of the sandbox's own bugs; standard error by default. */
+  readonly log?: (error: unknown) => void;
+}
+
+const randomness: Rng = {
+  uuid: () => randomUUID(),
+  token: (bytes) => randomBytes(bytes).toString('base64url'),
+};
+
+export class Sandbox extends SandboxControl {
+  /** `http://127.0.0.1:{port}`: the pages and `/__sandbox`. */
+  readonly url: string;
+  /** To be used as `CONCUR_BASE_URIS`. */
+  readonly baseUris: Readonly<Record<string, string>>;
+  /** The model below, for what the methods do not offer. */
+  readonly model: ConcurModel;
+  readonly #close: () => Promise<void>;
+
+  constructor(
+    parts: ConstructorParameters<typeof SandboxControl>[0] & {
+      readonly url: string;
+      readonly close: () => Promise<void>;
+    },
+  ) {
+    super(parts);
+    this.url = parts.url;
+    this.model = parts.model;
+    this.baseUris = Object.fromEntries(parts.model.dataCentres.map((name) => [name, parts.model.baseUri(name)]));
+    this.#close = parts.close;
+  }
+
+  /** Ends every call and the server; what is on file is saved first. */
+  close(): Promise<void> {
+    return this.#close();
+  }
+}
+
+/** Starts a sandbox. Throws `SandboxProblem` when the state file is none, and Node's error when the port is taken. */
+export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const host = options.host ?? '127.0.0.1';
+  const rng = options.rng ?? randomness;
+  let url = '';
+  const model = new ConcurModel({
+    clock: options.clock ?? { now: () => Date.now() },
+    rng,
+    dataCentres: options.dataCentres ?? ['glz', 'us2', 'eu2', 'apj1'],
+    baseUri: (dataCentre) => `${url}/${dataCentre}`,
+    settings: options.settings,
+    secretLimit: options.secretLimit,
+  });
+  const stored = options.stateFile === undefined ? null : await loadState(options.stateFile);
+  if (stored !== null) model.restore(stored.concur);
+  else if (options.seed === 'demo') seedDemoCompanies(model);
+
+  const signingKey = createSigningKey(stored?.signingKey ?? null);
+  const keeper = options.stateFile === undefined ? null : createStateKeeper(options.stateFile, model, signingKey);
+  const persist = async (): Promise<void> => keeper?.save();
+  const faults = new FaultRegistry();
+  const callLog = new CallLog({ limit: options.callLimit ?? 10_000, now: () => model.now() });
+  const closing = new AbortController();
+
+  const parts = { model, signingKey, faults, callLog };
+  const control = new SandboxControl(parts);
+  const app = createSandboxApp({
+    ...parts,
+    control,
+    service: createConcurService(model, signingKey),
+    signer: signingKey,
+    persist,
+    closing: closing.signal,
+    rng,
+    log: options.log ?? ((error) => console.error(error)),
+  });
+  const server = createServer(app.callback());
+  await listen(server, options.port ?? 0, host);
+  url = (options.publicUrl ?? localUrl(server)).replace(/\/+$/, '');
+
+  return new Sandbox({
+    ...parts,
+    url,
+    close: async () => {
+      closing.abort();
+      faults.clear();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      await persist();
+    },
+  });
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function localUrl(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo;
+  if (address === '0.0.0.0' || address === '::') return `http://localhost:${port}`;
+  return family === 'IPv6' ? `http://[${address}]:${port}` : `http://${address}:${port}`;
+}
