@@ -1,7 +1,7 @@
 /** From Concur's token answer to what the row keeps of it. */
 import type { CallTimes, DataCentre, TokenAnswer } from '../core/ports.ts';
 import { REFRESH_TOKEN_LIFE_MS } from '../core/refresh-policy.ts';
-import type { GrantFacts } from '../core/transitions.ts';
+import type { GrantFacts } from '../core/transition.ts';
 
 /**
  * `stays` is the data centre to keep when the answer names none, or one that is not on the allow-list: a token

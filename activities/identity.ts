@@ -6,7 +6,7 @@
  */
 import type { DataCentre, Principal, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
-import type { IdentityFacts } from '../core/transitions.ts';
+import type { IdentityFacts } from '../core/transition.ts';
 import type { ActivityDeps } from './deps.ts';
 
 const PROFILE_TRIES = 3;

@@ -7,7 +7,9 @@ import type { Verdict } from './concur-codes.ts';
 import type { Connection } from './connection.ts';
 import { closeLost, openUntil, SEND_BUDGET_MS } from './refresh-transaction.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
-import { type ConnectionEvent, reduceConnection, type TransitionContext } from './transitions.ts';
+import { isUnverified } from './command-transitions.ts';
+import type { ConnectionEvent, TransitionContext } from './transition.ts';
+import { reduceConnection } from './transitions.ts';
 
 interface Times {
   readonly nowMs: number;
@@ -115,8 +117,10 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
   if (connection === null || attempt === undefined || attempt.status === 'done') return { result: null, changes: {} };
   const { outcome, nowMs } = input;
-  if (outcome.kind === 'confirmed') {
-    const changes = confirm(connection, outcome.correlationId, null, input);
+  // "Bad refresh token" is as good a confirmation: there is nothing left to revoke.
+  if (outcome.kind === 'confirmed' || outcome.verdict.outcome === 'revoked') {
+    const concurCode = outcome.kind === 'confirmed' ? null : outcome.verdict.concurCode;
+    const changes = confirm(connection, outcome.correlationId, concurCode, input);
     return {
       result: null,
       changes: {
@@ -130,7 +134,7 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   const event: ConnectionEvent = { type: 'revoke-failed', verdict, correlationId };
   const transition = reduceConnection(connection, event, contextOf(input));
   // Refused: the access token is of no use any more, so the next step is the refresh that proves it.
-  const refused = verdict.outcome === 'revoked';
+  const refused = isUnverified(verdict);
   const after = refused ? { ...transition.connection, accessTokenExpiresAtMs: null } : transition.connection;
   return {
     result: null,

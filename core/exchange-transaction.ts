@@ -10,7 +10,8 @@ import type { Verdict } from './concur-codes.ts';
 import { type Connection, type ConnectionKey, isEnded, type PrincipalType } from './connection.ts';
 import { closeLost, openUntil, SEND_BUDGET_MS } from './refresh-transaction.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
-import { type GrantFacts, type IdentityFacts, reduceConnection, type TransitionContext } from './transitions.ts';
+import type { GrantFacts, IdentityFacts, TransitionContext } from './transition.ts';
+import { reduceConnection } from './transitions.ts';
 
 /** Concur allows a request token five uses within its 24 hours. */
 const MAX_USES = 5;

@@ -7,7 +7,8 @@ import type { Aggregate, Attempt, Changes, Decision, Grant, SealedToken } from '
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { horizonMs, keepAliveAtMs, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
-import { type GrantFacts, reduceConnection, type Remaining, type TransitionContext } from './transitions.ts';
+import type { GrantFacts, Remaining, TransitionContext } from './transition.ts';
+import { reduceConnection } from './transitions.ts';
 
 /**
  * Why a refresh is wanted. `due`: the deadline has come. `fresh`: a reader found the token stale. `forced`: somebody

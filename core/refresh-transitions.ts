@@ -1,0 +1,184 @@
+/**
+ * How a refresh changes a connection. The only place where one dies: `consequence` says so for a verdict `dead`, and
+ * only when nothing else on file is left to try.
+ */
+import type { Verdict } from './concur-codes.ts';
+import { type Connection, isEnded } from './connection.ts';
+import { revokeConfirmed } from './command-transitions.ts';
+import { keepAliveAtMs, retryPauseMs } from './refresh-policy.ts';
+import type { AuditEntry } from './stores.ts';
+import {
+  audit,
+  type ConnectionEvent,
+  enter,
+  notBefore,
+  resumeStateOf,
+  schedule,
+  type Transition,
+  type TransitionContext,
+  utcDay,
+  withFacts,
+} from './transition.ts';
+
+export function refreshSucceeded(
+  before: Connection,
+  event: Extract<ConnectionEvent, { type: 'refresh-succeeded' }>,
+  context: TransitionContext,
+): Transition {
+  const sameDay = before.lastRefreshedAtMs !== null && utcDay(before.lastRefreshedAtMs) === utcDay(context.nowMs);
+  const fresh: Connection = {
+    ...withFacts(before, event.facts),
+    lastRefreshedAtMs: context.nowMs,
+    rotationsOnDay: sameDay ? before.rotationsOnDay + 1 : 1,
+    failureCount: 0,
+    lastError: null,
+    pausedUntilMs: null,
+    suspectedSinceMs: null,
+  };
+  const events: AuditEntry[] = [];
+  if (!sameDay && before.lastRefreshedAtMs !== null && before.rotationsOnDay > 0) {
+    const reason = `${before.rotationsOnDay} on ${utcDay(before.lastRefreshedAtMs)}`;
+    events.push(audit(before, before, context, { type: 'refresh.routine', reason }));
+  }
+  const { correlationId } = event;
+  if (before.geolocation !== null && before.geolocation !== fresh.geolocation) {
+    const reason = `${before.dataCentre} to ${fresh.dataCentre}`;
+    events.push(audit(before, fresh, context, { type: 'connection.moved', reason, correlationId }));
+  }
+  switch (before.state) {
+    case 'revoking':
+      return { connection: { ...fresh, nextActionAtMs: context.nowMs }, events };
+    case 'paused':
+      return {
+        connection: {
+          ...fresh,
+          resumeState: 'active',
+          nextActionAtMs: keepAliveAtMs(context.policy, fresh, context.workflowId),
+        },
+        events,
+      };
+    // A revoke that was confirmed stands: the tokens it ended stay ended.
+    case 'revoked':
+    case 'connect-failed':
+      return { connection: before, events: [] };
+    case 'active':
+      return { connection: schedule(fresh, context), events };
+    case 'connecting':
+    case 'retrying':
+    case 'suspended':
+    case 'blocked':
+    case 'reauthorization-required': {
+      const after = schedule(enter(fresh, 'active', null, context, { resumeState: null }), context);
+      return {
+        connection: after,
+        events: [...events, audit(before, after, context, { type: 'connection.recovered', correlationId })],
+      };
+    }
+  }
+}
+
+export function refreshFailed(
+  before: Connection,
+  event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
+  context: TransitionContext,
+): Transition {
+  const { verdict, correlationId } = event;
+  if (isEnded(before.state) || before.state === 'reauthorization-required') return { connection: before, events: [] };
+  const failureCount = before.failureCount + 1;
+  const lastError = { code: verdict.reason, concurCode: verdict.concurCode, atMs: context.nowMs, correlationId };
+  const pausedUntilMs = verdict.pauseMs === null ? before.pausedUntilMs : context.nowMs + verdict.pauseMs;
+  const failed: Connection = { ...before, failureCount, lastError, pausedUntilMs };
+  const entry = { reason: verdict.reason, concurCode: verdict.concurCode, correlationId };
+  const { state, nextActionAtMs, reason, suspectedSinceMs } = consequence(failed, event, context);
+
+  // The first failure of each trouble is on record, its repetitions are not.
+  const isNews = before.lastError?.code !== verdict.reason || before.state !== state;
+  if (before.state === 'paused' && state !== 'reauthorization-required') {
+    const after = { ...failed, suspectedSinceMs, nextActionAtMs };
+    return {
+      connection: after,
+      events: isNews ? [audit(before, after, context, { type: 'refresh.failed', ...entry })] : [],
+    };
+  }
+  if (before.state === 'revoking') {
+    if (state === 'reauthorization-required') {
+      // The proof that a revoke wants: Concur knows the grant no more.
+      const confirmed = { type: 'revoke-confirmed', concurCode: verdict.concurCode, correlationId } as const;
+      return revokeConfirmed(failed, confirmed, context);
+    }
+    const after = { ...failed, suspectedSinceMs, nextActionAtMs };
+    return {
+      connection: after,
+      events: isNews ? [audit(before, after, context, { type: 'refresh.failed', ...entry })] : [],
+    };
+  }
+  const resumeState = state === 'blocked' ? resumeStateOf(before) : null;
+  const after = enter(failed, state, reason, context, { nextActionAtMs, suspectedSinceMs, resumeState });
+  const type = state === before.state ? 'refresh.failed' : `connection.${state.replaceAll('-', '_')}`;
+  return {
+    connection: after,
+    events: isNews ? [audit(before, after, context, { type, ...entry, reason: reason ?? verdict.reason })] : [],
+  };
+}
+
+/** Which state a failed refresh leads to, and when the next try is due. */
+function consequence(
+  failed: Connection,
+  event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
+  context: TransitionContext,
+): Pick<Connection, 'state' | 'nextActionAtMs' | 'reason' | 'suspectedSinceMs'> {
+  const { verdict, remaining, uncertainUntilMs } = event;
+  const { nowMs, policy, workflowId } = context;
+  const retryAt = notBefore(
+    nowMs + Math.max(retryPauseMs(policy, failed.failureCount, !verdict.slow, workflowId), verdict.pauseMs ?? 0),
+    uncertainUntilMs,
+  );
+  const suspendedAt = nowMs + Math.max(policy.suspendedRetryEveryMs, verdict.pauseMs ?? 0);
+  const { suspectedSinceMs } = failed;
+  switch (verdict.outcome) {
+    case 'transient':
+    case 'uncertain':
+    case 'maintenance':
+      return { ...troubled(failed, verdict), nextActionAtMs: retryAt, suspectedSinceMs };
+    case 'malformed':
+      return { ...troubled(failed, verdict), nextActionAtMs: nowMs + policy.retrySlowEveryMs * 12, suspectedSinceMs };
+    case 'suspended':
+    case 'revoked':
+      return { state: 'suspended', nextActionAtMs: suspendedAt, reason: verdict.reason, suspectedSinceMs };
+    case 'app-blocked':
+      // The guardian wakes it; the long timer is there in case nobody does.
+      return {
+        state: 'blocked',
+        nextActionAtMs: nowMs + policy.appProbeEveryMs * 15,
+        reason: verdict.reason,
+        suspectedSinceMs,
+      };
+    case 'dead':
+      break;
+  }
+  if (remaining.kind === 'untried-token') {
+    return { state: 'retrying', nextActionAtMs: nowMs, reason: verdict.reason, suspectedSinceMs };
+  }
+  if (remaining.kind === 'open-attempt') {
+    return { state: 'retrying', nextActionAtMs: remaining.untilMs, reason: verdict.reason, suspectedSinceMs };
+  }
+  if (verdict.confirmAfterMs !== null) {
+    const since = suspectedSinceMs ?? nowMs;
+    if (nowMs - since < verdict.confirmAfterMs) {
+      return {
+        state: 'suspended',
+        nextActionAtMs: since + verdict.confirmAfterMs,
+        reason: verdict.reason,
+        suspectedSinceMs: since,
+      };
+    }
+  }
+  const reason = remaining.rotationLost ? 'rotation-lost' : verdict.reason;
+  return { state: 'reauthorization-required', nextActionAtMs: null, reason, suspectedSinceMs };
+}
+
+/** Trouble on the way says nothing about a suspension or the app's credentials: those stay as they are. */
+function troubled(failed: Connection, verdict: Verdict): Pick<Connection, 'state' | 'reason'> {
+  const keeps = failed.state === 'suspended' || failed.state === 'blocked';
+  return keeps ? { state: failed.state, reason: failed.reason } : { state: 'retrying', reason: verdict.reason };
+}
