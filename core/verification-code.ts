@@ -24,11 +24,15 @@ export function buildVerificationCode(random: Uint8Array): string {
  */
 export function normaliseVerificationCode(typed: string): string | null {
   if (typed.length > 64) return null;
-  const symbols = typed
-    .toUpperCase()
-    .replace(/[\s\-\u2010-\u2015]/g, '')
-    .replace(/O/g, '0')
-    .replace(/[IL]/g, '1');
+  const compact = typed.replace(/[\s\-\u2010-\u2015]/g, '');
+  // Before the case is folded: capitals of some other alphabets' letters are ours.
+  if (!/^[0-9A-Za-z]+$/.test(compact)) return null;
+  const symbols = compact.toUpperCase().replace(/O/g, '0').replace(/[IL]/g, '1');
   if (symbols.length !== SYMBOLS || [...symbols].some((symbol) => !ALPHABET.includes(symbol))) return null;
   return `${symbols.slice(0, GROUP)}-${symbols.slice(GROUP)}`;
+}
+
+/** Context of a code's keyed fingerprint: the same word typed for another app is another code. */
+export function verificationCodeContext(app: string): string {
+  return `verification_codes:${app}`;
 }

@@ -22,9 +22,14 @@ export function importSealingKey(bytes: Uint8Array<ArrayBuffer>): Promise<Crypto
 export async function sealBytes({ kid, key }: SealingKey, plaintext: Uint8Array, context: string): Promise<string> {
   const jwe = await new FlattenedEncrypt(plaintext)
     .setProtectedHeader({ alg: 'dir', enc: ENCRYPTION, kid })
-    .setAdditionalAuthenticatedData(new TextEncoder().encode(context))
+    .setAdditionalAuthenticatedData(authenticatedContext(context))
     .encrypt(key);
   return [jwe.protected, '', jwe.iv, jwe.ciphertext, jwe.tag].join('.');
+}
+
+/** Never empty: an empty AAD would be no AAD. */
+function authenticatedContext(context: string): Buffer {
+  return Buffer.from(`evergrant ${context}`);
 }
 
 /** `kid` of the key that a sealed value needs. Throws `internal` for what is no sealed value. */
@@ -43,7 +48,7 @@ export async function openBytes({ kid, key }: SealingKey, sealed: string, contex
   if (![iv, ciphertext, tag].every(isCanonical)) throw unopened('form', kid);
   try {
     const { plaintext } = await flattenedDecrypt(
-      { protected: header, iv, ciphertext, tag, aad: Buffer.from(context).toString('base64url') },
+      { protected: header, iv, ciphertext, tag, aad: authenticatedContext(context).toString('base64url') },
       key,
       { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: [ENCRYPTION] },
     );
