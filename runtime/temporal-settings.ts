@@ -1,0 +1,54 @@
+/**
+ * How Temporal is reached, by its own environment-configuration standard: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
+ * `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, `TEMPORAL_GRPC_META_*`, and a profile of a TOML file.
+ */
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import type { Environment, Variables } from './environment.ts';
+import { temporalAddress, temporalName } from './values.ts';
+
+export interface TemporalSettings {
+  /** `host:port`; null when nobody gave one. */
+  readonly address: string | null;
+  readonly namespace: string;
+  /** For client and worker alike. Holds secrets: never to be logged. */
+  readonly connection: ClientConnectConfig['connectionOptions'];
+  /** Prefix of the task queues. */
+  readonly taskQueue: string;
+}
+
+export function readTemporalSettings(env: Environment, variables: Variables, development: boolean): TemporalSettings {
+  const taskQueue = env.read('TEMPORAL_TASK_QUEUE', temporalName, 'evergrant');
+  env.read('TEMPORAL_ADDRESS', temporalAddress, '');
+  env.read('TEMPORAL_NAMESPACE', temporalName, 'default');
+  const given = standardVariables(env, variables);
+  // A developer's own profile must not leak into the embedded server's settings.
+  const named = given.TEMPORAL_PROFILE !== undefined || given.TEMPORAL_CONFIG_FILE !== undefined;
+  try {
+    const { connectionOptions, namespace } = loadClientConnectConfig({
+      overrideEnvVars: given,
+      disableFile: development && !named,
+    });
+    return {
+      address: connectionOptions.address ?? null,
+      namespace: namespace ?? 'default',
+      connection: connectionOptions,
+      taskQueue,
+    };
+  } catch (error) {
+    env.report('TEMPORAL_*', `can't be used: ${error instanceof Error ? error.message : String(error)}`);
+    return { address: null, namespace: 'default', connection: {}, taskQueue };
+  }
+}
+
+/** The variables that are set, secrets read from their files. */
+function standardVariables(env: Environment, variables: Variables): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(variables)) {
+    if (value !== undefined && value.trim() !== '') given[name] = value;
+  }
+  for (const name of ['TEMPORAL_API_KEY', 'TEMPORAL_TLS_CLIENT_KEY_DATA']) {
+    const secret = env.secretText(name);
+    if (secret !== null) given[name] = secret;
+  }
+  return given;
+}
