@@ -1,0 +1,132 @@
+/** `npm run worker`: runs the workflows and makes the calls to SAP Concur. */
+import { createActivities } from '../activities/index.ts';
+import { createConcur } from '../concur/concur.ts';
+import { createDataCentres, originsOf } from '../concur/data-centres.ts';
+import { createHttp } from '../concur/http.ts';
+import { AppError } from '../core/errors.ts';
+import { horizonMs } from '../core/refresh-policy.ts';
+import { createAppStore } from '../db/app-store.ts';
+import { createConnectionStore } from '../db/connection-store.ts';
+import { createDataKeyStore } from '../db/data-key-store.ts';
+import { assertInstallation } from '../db/installation.ts';
+import { pendingMigrations } from '../db/migrate.ts';
+import { createPool } from '../db/pool.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { loadConfig, refreshPolicyOf } from '../runtime/config.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { runMain } from '../runtime/main-guard.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { announceReady } from '../runtime/ready.ts';
+import type { Config } from '../runtime/settings.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
+import { readVersion } from '../runtime/version.ts';
+import { kekFingerprints } from '../vault/kek.ts';
+import { createVault } from '../vault/vault.ts';
+import { connectionWorkflowId } from '../workflows/contract.ts';
+import { createAppSource } from './app-source.ts';
+import { workflowBundle } from './bundle.ts';
+import { temporalHeartbeat } from './heartbeat.ts';
+import { createObserver } from './observer.ts';
+import { startOpsServer } from './ops-server.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { connectToTemporal, installRuntime } from './temporal.ts';
+import { createWorker } from './worker.ts';
+
+/** Under `npm start` the whole tree has 15 s to end. */
+const DEVELOPMENT_DRAIN_MS = 8_000;
+
+await runMain('evergrant worker', async () => {
+  const config = loadConfig('worker');
+  const clock = systemClock;
+  const policy = refreshPolicyOf(config);
+  const log = createLogger({ level: config.logLevel, name: 'worker' });
+  const metrics = createMetrics(readVersion());
+  const drainMs = drainMsOf(config);
+  const shutdown = createShutdown({ log, deadlineMs: drainMs + 2_000 });
+  installRuntime(log);
+
+  const pool = createPool({ url: config.databaseUrl, log, applicationName: 'evergrant-worker' });
+  shutdown.onClose('database', () => pool.end());
+  await assertMigrated(pool);
+  await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
+  const vault = await createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
+
+  const dataCentres = createDataCentres(config.dataCentres);
+  const proxies = { httpsProxy: config.httpsProxy ?? '', noProxy: config.noProxy ?? '' };
+  const http = createHttp({ allowedOrigins: originsOf(dataCentres), ...proxies });
+  shutdown.onClose('calls to SAP Concur', () => http.close());
+  const concur = createConcur({
+    http,
+    dataCentres,
+    clock,
+    log,
+    onCall: ({ dataCentre, endpoint, code }) =>
+      metrics.concurRequestsTotal.inc({ data_center: dataCentre, endpoint, code }),
+  });
+  const activities = createActivities({
+    clock,
+    log,
+    vault,
+    concur,
+    dataCentres,
+    policy,
+    connections: createConnectionStore(pool),
+    apps: createAppSource({ apps: createAppStore(pool), vault, clock }),
+    heartbeat: temporalHeartbeat,
+    observer: createObserver(metrics),
+    workflowId: connectionWorkflowId,
+  });
+
+  const { namespace, taskQueue } = config.temporal;
+  const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
+  shutdown.onClose('temporal', () => connection.close());
+  const register = config.mode === 'development';
+  await ensureSearchAttributes(connection.operatorService, namespace, { register });
+  const worker = await createWorker({
+    connection,
+    namespace,
+    taskQueue,
+    activities,
+    workflowBundle: bundle,
+    dataCentres: dataCentres.names(),
+    ratePerDataCentre: config.concurRatePerDataCentre,
+    drainMs,
+  });
+
+  let isRunning = true;
+  if (config.workerPort !== null) {
+    const isReady = (): boolean => isRunning && !shutdown.signal.aborted;
+    const server = await startOpsServer({ host: config.host, port: config.workerPort, metrics, isReady });
+    shutdown.onClose('ops server', () => void server.close());
+  }
+  const running = worker.run().then(
+    () => {
+      isRunning = false;
+    },
+    (error: unknown) => {
+      isRunning = false;
+      log.error({ err: error }, 'the worker ended');
+      void shutdown.begin('the worker ended', 1);
+    },
+  );
+  shutdown.onClose('workers', async () => {
+    worker.shutdown();
+    await running;
+  });
+  announceReady(null);
+  log.info({ namespace, taskQueue, dataCentres: dataCentres.names() }, 'worker is up');
+});
+
+/** Longer than the longest call, so that no answer of SAP Concur is lost to a deployment. */
+function drainMsOf(config: Config): number {
+  return config.mode === 'development' ? DEVELOPMENT_DRAIN_MS : horizonMs(refreshPolicyOf(config)) + 20_000;
+}
+
+async function assertMigrated(pool: Parameters<typeof pendingMigrations>[0]): Promise<void> {
+  const pending = await pendingMigrations(pool);
+  if (pending.length === 0) return;
+  throw new AppError(
+    'configuration-invalid',
+    `The database lacks ${pending.length} migrations (${pending.join(', ')}). Run: evergrant migrate`,
+  );
+}
