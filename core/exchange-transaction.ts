@@ -47,7 +47,10 @@ export function acceptConnect(aggregate: Aggregate, input: AcceptConnect): Decis
     userId: session?.userId ?? null,
   } as const;
   const transition = reduceConnection(before, event, contextOf(input, input.actor));
-  return { result: transition.connection, changes: transition };
+  if (aggregate.connection !== null) return { result: transition.connection, changes: transition };
+  // The trail of a new connection begins with no state at all.
+  const events = transition.events.map((entry) => ({ ...entry, stateFrom: null }));
+  return { result: transition.connection, changes: { connection: transition.connection, events } };
 }
 
 /** A connection that does not exist yet, in the state from which `connect-accepted` leads on. */

@@ -4,6 +4,9 @@ import { AppError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Config } from '../runtime/settings.ts';
 
+/** The SDK warns of what is meant: the workers of the data centres make calls and run no workflows. */
+const ACTIVITIES_ONLY = 'No workflows registered, not polling for workflow tasks';
+
 /** Once per process, before anything else of the SDK is used. Signals are handled by our own shutdown. */
 export function installRuntime(log: Log): void {
   const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
@@ -11,12 +14,12 @@ export function installRuntime(log: Log): void {
   Runtime.install({
     shutdownSignals: [],
     logger: {
-      log: (level, message, meta) => log[levelOf(level)]({ ...meta, part: 'temporal-sdk' }, message),
+      log: (level, message, meta) => write(levelOf(level))(message, meta),
       trace: write('debug'),
       debug: write('debug'),
       // The SDK tells of every worker's state at level info.
       info: write('debug'),
-      warn: write('warn'),
+      warn: (message, meta) => write(message === ACTIVITIES_ONLY ? 'debug' : 'warn')(message, meta),
       error: write('error'),
     },
   });

@@ -67,7 +67,10 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     version: current?.connection.version ?? 0,
   });
   const waitFor = async (entry: InboxEntry, isDone: () => boolean = () => true): Promise<CommandResult> =>
-    answer(await condition(() => entry.settled && isDone(), HANDLER_WAIT_MS));
+    answer(
+      // Handlers outlive a *Cancel* of the run: it only pauses.
+      await CancellationScope.nonCancellable(() => condition(() => entry.settled && isDone(), HANDLER_WAIT_MS)),
+    );
   const command = (name: CommandName, given?: CommandInput): InboxEntry => inbox.push(commandWish(name, given));
 
   setHandler(statusQuery, () => (current === null ? null : resourceOf(current)), {
@@ -86,9 +89,13 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     description: 'Stops the upkeep but for the keep-alive.',
   });
   setHandler(resumeUpdate, (given) => waitFor(command('resume', given)), { description: 'Goes on after a pause.' });
-  setHandler(revokeUpdate, (given) => waitFor(command('revoke', given), () => isRevokeTried(current)), {
-    description: 'Ends the connection at SAP Concur, for good.',
-  });
+  setHandler(
+    revokeUpdate,
+    (given) => waitFor(command('revoke', given), () => current?.connection.state !== 'revoking'),
+    {
+      description: 'Ends the connection at SAP Concur, for good.',
+    },
+  );
 
   setHandler(refreshSignal, () => void inbox.push({ kind: 'forced' }), {
     description: 'Refresh now. No input needed.',
@@ -190,11 +197,6 @@ function knownAttributes(): string {
 function resourceOf(snapshot: ConnectionSnapshot): ReturnType<typeof buildConnectionResource> {
   const { connection, upkeep, listingUrl } = snapshot;
   return buildConnectionResource(connection, { upkeep, listingUrl, workflowId: connectionWorkflowId(connection) });
-}
-
-/** A revoke has been tried once: confirmed, or failed and to be tried again. */
-function isRevokeTried(snapshot: ConnectionSnapshot | null): boolean {
-  return snapshot !== null && (snapshot.connection.state !== 'revoking' || snapshot.connection.failureCount > 0);
 }
 
 const MAX_TEXT = 256;
