@@ -1,0 +1,35 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+export const LOOPBACK = '127.0.0.1';
+
+/** A port on which nobody listens at this moment. */
+export async function freePort(host: string = LOOPBACK): Promise<number> {
+  return await listenOnce(0, host);
+}
+
+export async function isPortFree(port: number, host: string = LOOPBACK): Promise<boolean> {
+  try {
+    await listenOnce(port, host);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The first of the wanted ports that is free, else any free one. */
+export async function choosePort(wanted: readonly (number | undefined)[], host: string = LOOPBACK): Promise<number> {
+  for (const port of wanted) if (port !== undefined && (await isPortFree(port, host))) return port;
+  return await freePort(host);
+}
+
+function listenOnce(port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host, exclusive: true }, () => {
+      const { port: taken } = server.address() as AddressInfo;
+      server.close(() => resolve(taken));
+    });
+  });
+}
