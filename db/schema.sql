@@ -1,0 +1,298 @@
+-- Generated from db/migrations; do not edit.
+
+CREATE TABLE access_tokens (
+  connection_id text NOT NULL,
+  sealed text NOT NULL,
+  attempt_id text NOT NULL,
+  token_type text NOT NULL,
+  expires_at timestamp with time zone,
+  CONSTRAINT access_tokens_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  CONSTRAINT access_tokens_pkey PRIMARY KEY (connection_id),
+  CONSTRAINT access_tokens_token_type_check CHECK ((token_type = ANY (ARRAY['Bearer'::text, 'OAuth'::text])))
+);
+
+CREATE TABLE app_secrets (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  sealed text NOT NULL,
+  fingerprint text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  retired_at timestamp with time zone,
+  CONSTRAINT app_secrets_app_fingerprint_key UNIQUE (app, fingerprint),
+  CONSTRAINT app_secrets_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT app_secrets_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE apps (
+  app text COLLATE "C" NOT NULL,
+  client_id text NOT NULL,
+  flow text NOT NULL,
+  principal text NOT NULL,
+  environment text NOT NULL,
+  landing jsonb NOT NULL,
+  webhooks jsonb NOT NULL,
+  required_scopes text[] NOT NULL,
+  legacy_client_id text,
+  allow_unverified boolean NOT NULL,
+  allow_password_login boolean NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT apps_app_check CHECK ((app ~ '^[a-z0-9-]{1,40}$'::text)),
+  CONSTRAINT apps_environment_check CHECK ((environment = ANY (ARRAY['production'::text, 'implementation'::text]))),
+  CONSTRAINT apps_flow_check CHECK ((flow = ANY (ARRAY['quick-connect'::text, 'app-center-legacy'::text]))),
+  CONSTRAINT apps_pkey PRIMARY KEY (app),
+  CONSTRAINT apps_principal_check CHECK ((principal = ANY (ARRAY['company'::text, 'user'::text])))
+);
+
+CREATE TABLE clients (
+  id text NOT NULL,
+  name text NOT NULL,
+  scopes text[] NOT NULL,
+  all_apps boolean NOT NULL,
+  apps text[] NOT NULL,
+  principals text[],
+  jwk jsonb,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  CONSTRAINT clients_check CHECK (((NOT all_apps) OR (apps = '{}'::text[]))),
+  CONSTRAINT clients_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE connect_sessions (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  cookie_hash text,
+  csrf text,
+  user_id text,
+  status text NOT NULL,
+  failure text,
+  code_tries integer DEFAULT 0 NOT NULL,
+  request_token text,
+  request_token_fingerprint text,
+  address_fingerprint text,
+  customer_ref text,
+  uses integer DEFAULT 0 NOT NULL,
+  next_try_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  last_seen_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT connect_sessions_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT connect_sessions_check CHECK (((status <> 'completed'::text) OR (next_try_at IS NOT NULL))),
+  CONSTRAINT connect_sessions_pkey PRIMARY KEY (id),
+  CONSTRAINT connect_sessions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'completed'::text, 'connected'::text, 'failed'::text, 'lost'::text])))
+);
+
+CREATE TABLE connection_events (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  connection_id text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  type text NOT NULL,
+  actor text NOT NULL,
+  reason text,
+  state_from text,
+  state_to text,
+  version integer NOT NULL,
+  concur_code integer,
+  correlation_id text,
+  user_id text,
+  CONSTRAINT connection_events_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  CONSTRAINT connection_events_pkey PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+
+CREATE TABLE connections (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  principal text COLLATE "C" NOT NULL,
+  principal_type text NOT NULL,
+  state text NOT NULL,
+  state_since timestamp with time zone NOT NULL,
+  reason text,
+  resume_state text,
+  version integer NOT NULL,
+  data_centre text,
+  geolocation text,
+  scope text,
+  missing_scopes text[] NOT NULL,
+  company_name text,
+  company_domain text,
+  customer_ref text,
+  identity text,
+  access_token_sent_at timestamp with time zone,
+  access_token_expires_at timestamp with time zone,
+  refresh_token_expires_at timestamp with time zone,
+  connected_at timestamp with time zone,
+  last_refreshed_at timestamp with time zone,
+  rotations_on_day integer NOT NULL,
+  last_read_at timestamp with time zone,
+  next_action_at timestamp with time zone,
+  paused_until timestamp with time zone,
+  failure_count integer NOT NULL,
+  suspected_since timestamp with time zone,
+  last_error_code text,
+  last_error_concur_code integer,
+  last_error_at timestamp with time zone,
+  last_error_correlation_id text,
+  created_at timestamp with time zone NOT NULL,
+  current_token text,
+  current_token_attempt text,
+  current_token_refused boolean,
+  previous_token text,
+  previous_token_attempt text,
+  previous_token_refused boolean,
+  CONSTRAINT connections_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT connections_app_principal_key UNIQUE (app, principal),
+  CONSTRAINT connections_check CHECK (((last_error_code IS NULL) = (last_error_at IS NULL))),
+  CONSTRAINT connections_check1 CHECK (((current_token IS NULL) = (current_token_attempt IS NULL))),
+  CONSTRAINT connections_check2 CHECK (((current_token IS NULL) = (current_token_refused IS NULL))),
+  CONSTRAINT connections_check3 CHECK (((previous_token IS NULL) = (previous_token_attempt IS NULL))),
+  CONSTRAINT connections_check4 CHECK (((previous_token IS NULL) = (previous_token_refused IS NULL))),
+  CONSTRAINT connections_identity_check CHECK ((identity = ANY (ARRAY['proven'::text, 'asserted'::text]))),
+  CONSTRAINT connections_pkey PRIMARY KEY (id),
+  CONSTRAINT connections_principal_check CHECK ((principal ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'::text)),
+  CONSTRAINT connections_principal_type_check CHECK ((principal_type = ANY (ARRAY['company'::text, 'user'::text, 'legacy-user'::text]))),
+  CONSTRAINT connections_resume_state_check CHECK ((resume_state = ANY (ARRAY['active'::text, 'retrying'::text, 'suspended'::text]))),
+  CONSTRAINT connections_state_check CHECK ((state = ANY (ARRAY['connecting'::text, 'active'::text, 'retrying'::text, 'suspended'::text, 'blocked'::text, 'paused'::text, 'revoking'::text, 'reauthorization-required'::text, 'revoked'::text, 'connect-failed'::text]))),
+  CONSTRAINT connections_version_check CHECK ((version >= 0))
+);
+
+CREATE TABLE data_keys (
+  kid text NOT NULL,
+  purpose text NOT NULL,
+  kek_kid text NOT NULL,
+  wrapped text NOT NULL,
+  current boolean NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT data_keys_pkey PRIMARY KEY (kid),
+  CONSTRAINT data_keys_purpose_check CHECK ((purpose = ANY (ARRAY['seal'::text, 'fingerprint'::text])))
+);
+
+CREATE TABLE installation (
+  singleton boolean DEFAULT true NOT NULL,
+  mode text NOT NULL,
+  kek_fingerprint text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT installation_mode_check CHECK ((mode = ANY (ARRAY['development'::text, 'production'::text]))),
+  CONSTRAINT installation_pkey PRIMARY KEY (singleton),
+  CONSTRAINT installation_singleton_check CHECK (singleton)
+);
+
+CREATE TABLE issuer_keys (
+  kid text NOT NULL,
+  public_jwk jsonb NOT NULL,
+  sealed_private_jwk text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT issuer_keys_pkey PRIMARY KEY (kid)
+);
+
+CREATE TABLE refresh_attempts (
+  id text NOT NULL,
+  connection_id text NOT NULL,
+  kind text NOT NULL,
+  status text NOT NULL,
+  version_read integer NOT NULL,
+  token_attempt_id text,
+  session_id text,
+  started_at timestamp with time zone NOT NULL,
+  horizon_at timestamp with time zone NOT NULL,
+  answer text,
+  candidate text,
+  candidate_attempt text,
+  candidate_refused boolean,
+  CONSTRAINT refresh_attempts_check CHECK (((candidate IS NULL) = (candidate_attempt IS NULL))),
+  CONSTRAINT refresh_attempts_check1 CHECK (((candidate IS NULL) = (candidate_refused IS NULL))),
+  CONSTRAINT refresh_attempts_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  CONSTRAINT refresh_attempts_kind_check CHECK ((kind = ANY (ARRAY['refresh'::text, 'exchange'::text, 'revoke'::text]))),
+  CONSTRAINT refresh_attempts_pkey PRIMARY KEY (id),
+  CONSTRAINT refresh_attempts_status_check CHECK ((status = ANY (ARRAY['open'::text, 'uncertain'::text, 'received'::text, 'lost'::text, 'done'::text])))
+);
+
+CREATE TABLE verification_codes (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  fingerprint text NOT NULL,
+  label text,
+  customer_ref text,
+  principal text,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  used_by_session text,
+  revoked_at timestamp with time zone,
+  CONSTRAINT verification_codes_app_fingerprint_key UNIQUE (app, fingerprint),
+  CONSTRAINT verification_codes_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT verification_codes_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE verification_failures (
+  app text COLLATE "C" NOT NULL,
+  address_fingerprint text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT verification_failures_app_fkey FOREIGN KEY (app) REFERENCES apps(app)
+);
+
+CREATE TABLE connection_events_default PARTITION OF connection_events DEFAULT;
+
+CREATE INDEX access_tokens_expired ON public.access_tokens USING btree (expires_at);
+CREATE INDEX connect_sessions_by_request_token ON public.connect_sessions USING btree (app, request_token_fingerprint);
+CREATE INDEX connect_sessions_pending ON public.connect_sessions USING btree (app, principal, created_at) WHERE (status = 'completed'::text);
+CREATE INDEX connect_sessions_unfinished ON public.connect_sessions USING btree (expires_at) WHERE (status = 'open'::text);
+CREATE INDEX connection_events_by_connection ON ONLY public.connection_events USING btree (connection_id, at DESC, id DESC);
+CREATE INDEX connections_by_customer_ref ON public.connections USING btree (app, customer_ref, principal) WHERE (customer_ref IS NOT NULL);
+CREATE INDEX connections_by_data_centre ON public.connections USING btree (app, data_centre, principal);
+CREATE INDEX connections_by_state ON public.connections USING btree (app, state, principal);
+CREATE INDEX connections_due ON public.connections USING btree (next_action_at) WHERE (state <> ALL (ARRAY['revoked'::text, 'connect-failed'::text]));
+CREATE UNIQUE INDEX data_keys_one_current ON public.data_keys USING btree (purpose) WHERE current;
+CREATE INDEX refresh_attempts_by_connection ON public.refresh_attempts USING btree (connection_id);
+CREATE INDEX refresh_attempts_settled ON public.refresh_attempts USING btree (started_at) WHERE ((status = 'done'::text) AND (candidate IS NULL));
+CREATE INDEX refresh_attempts_unsettled ON public.refresh_attempts USING btree (connection_id, started_at DESC) WHERE ((status <> 'done'::text) OR (candidate IS NOT NULL));
+CREATE INDEX verification_failures_by_address ON public.verification_failures USING btree (address_fingerprint, at);
+CREATE INDEX verification_failures_by_age ON public.verification_failures USING btree (at);
+CREATE INDEX verification_failures_by_app ON public.verification_failures USING btree (app, at);
+
+CREATE OR REPLACE FUNCTION public.ensure_event_partitions(first_day date, months integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+  month_start timestamp;
+  starts timestamptz;
+  ends timestamptz;
+  part text;
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('ensure_event_partitions'));
+  FOR i IN 0..least(months, 24) - 1 LOOP
+    month_start := date_trunc('month', first_day::timestamp) + make_interval(months => i);
+    starts := month_start AT TIME ZONE 'UTC';
+    ends := (month_start + interval '1 month') AT TIME ZONE 'UTC';
+    part := 'connection_events_' || to_char(month_start, 'YYYY_MM');
+    CONTINUE WHEN to_regclass(part) IS NOT NULL;
+    -- Rows that came before their partition stay where they are.
+    CONTINUE WHEN EXISTS (SELECT FROM connection_events_default WHERE at >= starts AND at < ends);
+    EXECUTE format('CREATE TABLE %I PARTITION OF connection_events FOR VALUES FROM (%L) TO (%L)', part, starts, ends);
+    made := made + 1;
+  END LOOP;
+  RETURN made;
+END
+$function$
+;
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON access_tokens TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON app_secrets TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON apps TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON clients TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON connect_sessions TO evergrant_app;
+GRANT INSERT, SELECT ON connection_events TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON connections TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON data_keys TO evergrant_app;
+GRANT INSERT, SELECT ON installation TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;
+GRANT SELECT ON schema_migrations TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON verification_codes TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON verification_failures TO evergrant_app;
