@@ -2,12 +2,13 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../core/secret.ts';
 import type { DataKeyStore, StoredDataKey } from '../../core/stores.ts';
-import { kekFingerprints, parseKeks } from '../../vault/kek.ts';
+import { type Kek, kekFingerprints } from '../../vault/kek.ts';
 import { createVault } from '../../vault/vault.ts';
 
 const bytes = (fill: number): string => Buffer.alloc(32, fill).toString('base64url');
-const one = parseKeks(`one:${bytes(1)}`);
-const two = parseKeks(`two:${bytes(2)}`);
+const buildKek = (kid: string, fill: number): Kek => ({ kid, key: new Secret(bytes(fill)) });
+const one = [buildKek('one', 1)];
+const two = [buildKek('two', 2)];
 
 function createMemoryStore(): DataKeyStore & { readonly rows: StoredDataKey[] } {
   const rows: StoredDataKey[] = [];
@@ -21,30 +22,10 @@ function createMemoryStore(): DataKeyStore & { readonly rows: StoredDataKey[] } 
   };
 }
 
-describe('EVERGRANT_KEKS', () => {
-  it('is a list of named keys, the current one first', () => {
-    const keks = parseKeks(`new:${bytes(1)}, old:${bytes(2)}`);
-    expect(keks.map(({ kid }) => kid)).toEqual(['new', 'old']);
-    expect(keks[0]?.key.reveal()).toBe(bytes(1));
-  });
-
-  it.each([
-    ['', 'entry 1 is not kid:key'],
-    [`k1`, 'the key of k1 is not base64url of 32 bytes'],
-    [`:${bytes(1)}`, 'entry 1 is not kid:key'],
-    [`k1:${bytes(1)}:x`, 'entry 1 is not kid:key'],
-    [`k1:c2hvcnQ`, 'the key of k1 is not base64url of 32 bytes'],
-    [`k1:${bytes(1)},k2:!!!`, 'the key of k2 is not base64url of 32 bytes'],
-    [`k1:${bytes(1)},k1:${bytes(2)}`, 'kid k1 is there twice'],
-  ])('is refused when it reads %j, and the error says why without the key', (text, why) => {
-    expect(() => parseKeks(text)).toThrow(
-      expect.objectContaining({ code: 'configuration-invalid', message: `EVERGRANT_KEKS: ${why}` }),
-    );
-  });
-
-  it('leaves fingerprints that tell keys apart but not what they are', () => {
+describe('key-encryption keys', () => {
+  it('leave fingerprints that tell keys apart but not what they are', () => {
     expect(kekFingerprints([...one, ...two])).toHaveLength(2);
-    expect(kekFingerprints(one)).toEqual(kekFingerprints(parseKeks(`renamed:${bytes(1)}`)));
+    expect(kekFingerprints(one)).toEqual(kekFingerprints([buildKek('renamed', 1)]));
     expect(kekFingerprints(one)).not.toEqual(kekFingerprints(two));
     expect(kekFingerprints(one).join()).not.toContain(bytes(1));
     expect(inspect(one, { depth: 9 })).not.toContain(bytes(1));
@@ -84,7 +65,7 @@ describe('the key ring', () => {
     const dataKeys = createMemoryStore();
     await createVault({ keks: one, dataKeys });
     await expect(createVault({ keks: two, dataKeys })).rejects.toMatchObject({ code: 'configuration-invalid' });
-    const imposter = parseKeks(`one:${bytes(9)}`);
+    const imposter = [buildKek('one', 9)];
     await expect(createVault({ keks: imposter, dataKeys })).rejects.toMatchObject({ code: 'configuration-invalid' });
   });
 

@@ -1,8 +1,8 @@
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../core/ports.ts';
+import { Secret } from '../../core/secret.ts';
 import type { IssuerKeyStore, StoredDataKey } from '../../core/stores.ts';
-import { parseKeks } from '../../vault/kek.ts';
 import { createLocalIssuer } from '../../vault/local-issuer.ts';
 import { createVault } from '../../vault/vault.ts';
 
@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 async function createIssuer(keys = createMemoryKeys()) {
   const rows: StoredDataKey[] = [];
   const vault = await createVault({
-    keks: parseKeks(`k1:${Buffer.alloc(32, 5).toString('base64url')}`),
+    keks: [{ kid: 'k1', key: new Secret(Buffer.alloc(32, 5).toString('base64url')) }],
     dataKeys: { many: async () => rows, addFirst: async (key) => void rows.push({ ...key, current: true }) },
   });
   return { issuer: createLocalIssuer({ keys, vault, clock }), keys };
