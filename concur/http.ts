@@ -56,12 +56,19 @@ export function createHttp(settings: HttpSettings): ClosableHttp {
     bodyTimeout: 0,
   });
 
+  const inFlight = new Set<Promise<unknown>>();
   return {
     async send(request, options) {
       const url = parseAllowed(request.url, allowed);
-      return await exchange(dispatcher, url, request, options, maxBodyBytes);
+      const running = exchange(dispatcher, url, request, options, maxBodyBytes);
+      inFlight.add(running);
+      return await running.finally(() => inFlight.delete(running));
     },
-    close: () => dispatcher.close(),
+    async close() {
+      await Promise.allSettled(inFlight);
+      // Not `close`: that would also wait for the sockets that a call given up was waiting for.
+      await dispatcher.destroy();
+    },
   };
 }
 

@@ -18,7 +18,7 @@ export class TransportError extends Error implements TransportFailure {
 
 /** Whether a rejection of `Http.send` tells what happened on the wire; anything else is a defect. */
 export function isTransportFailure(value: unknown): value is TransportFailure {
-  return value instanceof Error && 'transport' in value && 'sent' in value;
+  return typeof value === 'object' && value !== null && 'transport' in value && 'sent' in value;
 }
 
 const kindByCode: Readonly<Record<string, TransportFailure['transport']>> = {

@@ -29,10 +29,13 @@ export function baseUris(
       const url = URL.canParse(value) ? new URL(value) : null;
       return url === null || url.protocol === 'https:' || mayBePlain(url, development, sandboxHosts);
     }, `must be https, ${plainRule}`);
-  const name = z.string().regex(/^[a-z0-9-]{1,40}$/, 'must be named with small letters, digits and dashes');
+  const name = z.string().regex(/^[a-z0-9-]{1,40}$/);
   const table = z
     .record(name, baseUri, {
-      error: 'must be a JSON object of base URIs by name, such as {"glz":"https://…","us2":"https://…"}',
+      error: ({ code }) =>
+        code === 'invalid_key'
+          ? 'must be named with small letters, digits and dashes'
+          : 'must be a JSON object of base URIs by name, such as {"glz":"https://…","us2":"https://…"}',
     })
     .superRefine((value, context) => {
       for (const key of required.filter((one) => !Object.hasOwn(value, one))) {

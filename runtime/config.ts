@@ -24,10 +24,11 @@ export function parseConfig(variables: Variables, role: Role): Config {
   reportMissing(env, settings, role);
   assertSound(env.problems());
   const { migrationDatabaseUrl: owner, databaseUrl, temporal } = settings;
+  const address = temporal.address ?? DEFAULT_TEMPORAL_ADDRESS;
   return {
     ...settings,
     databaseUrl: (role === 'migrate' ? (owner ?? databaseUrl) : databaseUrl) ?? '',
-    temporal: { ...temporal, address: temporal.address ?? DEFAULT_TEMPORAL_ADDRESS },
+    temporal: { ...temporal, address, connection: { ...temporal.connection, address } },
   };
 }
 

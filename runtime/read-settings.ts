@@ -107,13 +107,15 @@ function readUpkeep(env: Environment) {
     ),
     appProbeEveryMs: env.read('APP_PROBE_EVERY', duration(100, DAY, '1m'), defaults.appProbeEveryMs),
   };
-  const { accessTokenMarginMs, refreshAheadMs } = upkeep;
-  if (env.isSound('ACCESS_TOKEN_MARGIN', 'REFRESH_AHEAD') && accessTokenMarginMs >= refreshAheadMs) {
-    const [margin, ahead] = [formatDuration(accessTokenMarginMs), formatDuration(refreshAheadMs)];
-    env.report(
-      'ACCESS_TOKEN_MARGIN',
-      `must be shorter than REFRESH_AHEAD, or readers wait (${margin}, not below ${ahead})`,
-    );
-  }
+  reportMargin(env, upkeep);
   return upkeep;
+}
+
+/** The policy keeps them apart in any case; whoever sets both to this had something else in mind. */
+function reportMargin(env: Environment, upkeep: Pick<Settings, 'accessTokenMarginMs' | 'refreshAheadMs'>): void {
+  const names = ['ACCESS_TOKEN_MARGIN', 'REFRESH_AHEAD'];
+  if (!names.every((name) => env.isSet(name)) || !env.isSound(...names)) return;
+  if (upkeep.accessTokenMarginMs < upkeep.refreshAheadMs) return;
+  const ahead = formatDuration(upkeep.refreshAheadMs);
+  env.report('ACCESS_TOKEN_MARGIN', `must be shorter than REFRESH_AHEAD (${ahead}), or readers would wait`);
 }
