@@ -18,7 +18,7 @@ const outcomes = [
   z.object({ kind: z.literal('truncate') }).describe('Concur has acted, the connection ends within the body'),
   z
     .object({ kind: z.literal('never-answer'), processed: z.boolean().default(false) })
-    .describe('silence; `processed`: Concur has acted nevertheless'),
+    .describe('silence; with processed, Concur has acted nevertheless'),
   z
     .object({
       kind: z.literal('answer'),

@@ -20,9 +20,8 @@ ${
   calls.length === 0
     ? html`<p class="empty">Nobody has called yet.</p>`
     : dataTable({
-        caption: 'Calls, newest first',
         label: 'Recent calls',
-        heads: ['When', 'Where', 'Endpoint', 'Company', 'Answer', 'Took', 'Correlation id'],
+        heads: ['When', 'Where', 'Endpoint', 'Company', 'Answer', '#Took', 'Correlation id'],
         rows: calls.map((call) => callRow(call, names, control.now())),
       })
 }`,

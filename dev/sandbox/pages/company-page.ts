@@ -41,7 +41,7 @@ ${renderPeople(view)}
 <h2>App Center</h2>
 <div class="grid">${control.apps().map((app, index) => renderListing(view, app, index))}</div>
 <h2>Web Services administration</h2>
-<div class="grid">${renderRequestToken(view)}${renderCompanyState(view)}${renderMove(view)}${renderUserState(view)}</div>
+<div class="grid two">${renderRequestToken(view)}${renderCompanyState(view)}${renderMove(view)}${renderUserState(view)}</div>
 <h2>On file at Concur</h2>
 ${renderGrants(control, [company.id, ...users.map((user) => user.id)], `/companies/${company.id}`)}`,
   });
@@ -129,10 +129,10 @@ function renderCompanyState({ company }: CompanyView): Html {
   const base = `/companies/${company.id}`;
   return html`<section class="card"><h3>Company</h3>
 <p class="small soft">A disabled company's tokens are refused with the code; maintenance is code 134.</p>
-<div class="row push">${
+<div class="row low push">${
     company.disabledCode === null
-      ? html`<form class="fields" method="post" action="${base}/disable">${codeSelect('company-code')}<button class="danger">Disable company</button></form>`
-      : actionButton({ action: `${base}/enable`, label: 'Enable company' })
+      ? html`<form class="fields" method="post" action="${base}/disable">${codeSelect('company-code')}<button class="danger">Disable</button></form>`
+      : actionButton({ action: `${base}/enable`, label: 'Enable' })
   }${actionButton({
     action: `${base}/maintenance`,
     label: company.maintenance ? 'End maintenance' : 'Start maintenance',

@@ -18,7 +18,6 @@ export function buildControlPage(model: ConcurModel): string {
 a JSON Schema for every body, ask with <code>Accept: application/json</code>.</p>
 <h2>Commands</h2>
 ${dataTable({
-  caption: 'Commands',
   label: 'Commands',
   heads: ['Route', 'What it does', 'Body'],
   rows: controlOperations.map(
@@ -28,7 +27,6 @@ ${dataTable({
 })}
 <h2>Looking and tidying</h2>
 ${dataTable({
-  caption: 'Other routes',
   label: 'Other routes',
   heads: ['Route', 'What it does'],
   rows: readingRoutes.map(

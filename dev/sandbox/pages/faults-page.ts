@@ -55,7 +55,6 @@ ${selectField({
 <button class="primary">Switch on</button></form></div>
 <h2>All kinds</h2>
 ${dataTable({
-  caption: 'What can be scripted over HTTP and in tests',
   label: 'Kinds of faults',
   heads: ['Kind', 'Sort', 'What it does'],
   rows: faultKinds.map(
@@ -76,6 +75,6 @@ function renderActive(control: SandboxControl): Html {
 <td class="num">${hits}</td><td class="num">${left}</td>
 <td>${actionButton({ action: `/faults/${id}/off`, label: 'Switch off', about: kind })}</td></tr>`;
   });
-  return html`${dataTable({ caption: 'Active faults', label: 'Active faults', heads: ['Fault', 'Where', 'Hits', 'Left', ''], rows })}
-<div class="row push">${actionButton({ action: '/faults/off', label: 'Switch all off', tone: 'danger' })}</div>`;
+  return html`${dataTable({ label: 'Active faults', heads: ['Fault', 'Where', '#Hits', '#Left', 'Action'], rows })}
+<div class="row after">${actionButton({ action: '/faults/off', label: 'Switch all off', tone: 'danger' })}</div>`;
 }

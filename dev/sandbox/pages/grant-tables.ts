@@ -37,7 +37,7 @@ function renderGrant(now: number, grant: GrantView, base: string): Html {
     label: `Tokens of ${grant.appName} for ${grant.principalName}`,
     heads: ['Kind', 'Value', 'State', 'Issued', 'Ends'],
     rows,
-  })}<div class="row push">${expire('access', 'Let access tokens run out')}${expire('refresh', 'Let refresh tokens run out')}</div></div>`;
+  })}<div class="row after">${expire('access', 'Let access tokens run out')}${expire('refresh', 'Let refresh tokens run out')}</div></div>`;
 }
 
 function tokenRow(now: number, kind: string, token: TokenView, extra: string): Html {

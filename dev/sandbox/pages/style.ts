@@ -46,16 +46,20 @@ p { margin: .3rem 0 .8rem; }
 .facts div { display: flex; gap: .5rem; align-items: baseline; }
 .facts dt { color: var(--soft); } .facts dd { margin: 0; }
 code, .mono { font-family: var(--mono); font-size: .88em; overflow-wrap: anywhere; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(19.5rem, 1fr)); }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(19.5rem, 100%), 1fr)); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 1.1rem 1.2rem;
   display: flex; flex-direction: column; gap: .7rem; }
 .card > p { margin: 0; }
+@media (min-width: 50rem) { .grid.two { grid-template-columns: 1fr 1fr; } }
 a.card { color: inherit; text-decoration: none; transition: border-color .12s; }
 a.card:hover { border-color: var(--accent); }
 .spread { display: flex; justify-content: space-between; gap: .8rem; align-items: flex-start; }
 .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
 .row form { margin: 0; }
+.row.low { align-items: flex-end; } .row form.fields { flex: 1 1 14rem; }
+time { white-space: nowrap; }
 .push { margin-top: auto; padding-top: .3rem; }
+.after { margin-top: .7rem; }
 .pill { display: inline-flex; gap: .4rem; align-items: center; padding: .08rem .6rem; border-radius: 99px; font-size: 12.5px;
   font-weight: 600; background: var(--page); color: var(--soft); border: 1px solid var(--line); white-space: nowrap; }
 .pill::before { content: ''; width: .5em; height: .5em; border-radius: 50%; background: currentColor; }
@@ -63,9 +67,9 @@ a.card:hover { border-color: var(--accent); }
 .pill.good { background: var(--good-soft); color: var(--good); border-color: transparent; }
 .pill.warn { background: var(--warn-soft); color: var(--warn); border-color: transparent; }
 .pill.bad { background: var(--bad-soft); color: var(--bad); border-color: transparent; }
-button, .button { font: inherit; font-weight: 600; border-radius: 9px; border: 1px solid var(--line); padding: .38rem .85rem;
-  background: var(--card); color: var(--text); cursor: pointer; text-decoration: none; display: inline-block; }
-button:hover:not(:disabled), .button:hover { border-color: var(--accent); }
+button { font: inherit; font-size: 14px; font-weight: 600; border-radius: 9px; border: 1px solid var(--line); padding: 0 .85rem;
+  height: 2.35rem; background: var(--card); color: var(--text); cursor: pointer; }
+button:hover:not(:disabled) { border-color: var(--accent); }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 button.primary:hover:not(:disabled) { filter: brightness(1.08); }
 button.danger { color: var(--bad); }
@@ -78,10 +82,10 @@ button:disabled { cursor: not-allowed; background: var(--page); color: var(--sof
   display: grid; place-items: center; font-weight: 650; font-size: 13px; }
 .person strong { display: block; line-height: 1.3; }
 form.fields { display: flex; flex-wrap: wrap; gap: .7rem; align-items: flex-end; margin: 0; }
-.field { display: grid; gap: .2rem; flex: 1 1 9rem; min-width: 0; }
+.field { display: grid; gap: .2rem; flex: 1 1 10.5rem; min-width: 0; }
 .field label { font-size: 13px; color: var(--soft); }
 input, select { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 9px;
-  padding: .36rem .6rem; width: 100%; min-width: 0; }
+  padding: 0 .6rem; width: 100%; min-width: 0; height: 2.35rem; }
 input[type=checkbox] { width: auto; }
 .notice { border: 1px solid var(--line); border-left: 4px solid var(--accent); background: var(--card); border-radius: 10px;
   padding: .8rem 1rem; margin: 0 0 1.4rem; }
@@ -95,8 +99,8 @@ caption .soft { font-weight: 400; }
 th, td { text-align: left; padding: .5rem 1rem; border-top: 1px solid var(--line); vertical-align: top; }
 thead th { border-top: 0; color: var(--soft); font-size: 12.5px; font-weight: 600; white-space: nowrap; }
 caption + thead th { border-top: 1px solid var(--line); }
-td.num { text-align: right; font-variant-numeric: tabular-nums; }
-.stack { display: grid; gap: 1rem; }
+th.num, td.num { text-align: right; font-variant-numeric: tabular-nums; }
+.stack { display: grid; gap: 1rem; } .stack > * { min-width: 0; }
 .empty { border: 1px dashed var(--line); border-radius: 14px; padding: 1.2rem; color: var(--soft); margin: 0; }
 details > summary { cursor: pointer; color: var(--accent); }
 @media (max-width: 40rem) { main { padding: 1.2rem 1rem 2rem; } th, td { padding: .45rem .7rem; } }

@@ -53,14 +53,18 @@ export function textField(options: {
 
 /** A table in a box that scrolls by itself, reachable by keyboard. */
 export function dataTable(options: {
-  readonly caption: HtmlPart;
+  /** None where a heading says the same. */
+  readonly caption?: HtmlPart;
   readonly label: string;
+  /** A leading `#` marks a column of numbers. */
   readonly heads: readonly string[];
   readonly rows: readonly Html[];
 }): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${options.label}"><table>
-<caption>${options.caption}</caption>
-<thead><tr>${options.heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+${options.caption !== undefined && html`<caption>${options.caption}</caption>`}
+<thead><tr>${options.heads.map((head) =>
+    head.startsWith('#') ? html`<th scope="col" class="num">${head.slice(1)}</th>` : html`<th scope="col">${head}</th>`,
+  )}</tr></thead>
 <tbody>${options.rows}</tbody>
 </table></div>`;
 }
