@@ -32,14 +32,13 @@ export async function verifyIdToken(
   input: IdTokenInput,
   options: TokenCallOptions,
 ): Promise<IdTokenVerdict> {
-  const startedMs = clock.monotonic();
-  const keys = await keySets.get(input.dataCentre, options);
-  if (keys === null) return { verdict: 'unavailable', why: 'no-keys' };
-  const first = await judgeWith(keys.getKey, input, clock);
-  if (first.verdict === 'valid' || first.why !== 'unknown-key') return first;
-  if (keys.fetchedAtMs >= startedMs) return first;
+  const found = await keySets.get(input.dataCentre, options);
+  if (found === null) return { verdict: 'unavailable', why: 'no-keys' };
+  const { keySet, isNew } = found;
+  const first = await judgeWith(keySet.getKey, input, clock);
+  if (isNew || first.verdict === 'valid' || first.why !== 'unknown-key') return first;
   // The data centre may have changed its key since we looked. Within the cool-down nobody can tell.
-  const newer = await keySets.getNewer(input.dataCentre, keys, options);
+  const newer = await keySets.getNewer(input.dataCentre, keySet, options);
   return newer === null ? { verdict: 'unavailable', why: 'unknown-key' } : await judgeWith(newer.getKey, input, clock);
 }
 

@@ -17,9 +17,12 @@ export interface KeySet {
 }
 
 export interface KeySets {
-  /** The keys of a data centre; null when they cannot be had. */
-  get(dataCentre: DataCentre, options: TokenCallOptions): Promise<KeySet | null>;
-  /** Keys newer than `than`, for a key id that is not in them; null when they cannot be had or were just looked at. */
+  /** The keys of a data centre, `isNew` when they were fetched for this very call; null when they cannot be had. */
+  get(
+    dataCentre: DataCentre,
+    options: TokenCallOptions,
+  ): Promise<{ readonly keySet: KeySet; readonly isNew: boolean } | null>;
+  /** Other keys than `than`, for a key id that is not in them; null when they cannot be had or were just looked at. */
   getNewer(dataCentre: DataCentre, than: KeySet, options: TokenCallOptions): Promise<KeySet | null>;
 }
 
@@ -48,11 +51,13 @@ export function createKeySets(deps: CallDependencies): KeySets {
   return {
     async get(dataCentre, options) {
       const known = cached.get(dataCentre.name);
-      return known !== undefined && ageMs(known) < MAX_AGE_MS ? known : await fetchOnce(dataCentre, options);
+      if (known !== undefined && ageMs(known) < MAX_AGE_MS) return { keySet: known, isNew: false };
+      const keySet = await fetchOnce(dataCentre, options);
+      return keySet === null ? null : { keySet, isNew: true };
     },
     async getNewer(dataCentre, than, options) {
       const known = cached.get(dataCentre.name);
-      if (known !== undefined && known.fetchedAtMs > than.fetchedAtMs) return known;
+      if (known !== undefined && known !== than) return known;
       return ageMs(than) < COOL_DOWN_MS ? null : await fetchOnce(dataCentre, options);
     },
   };
