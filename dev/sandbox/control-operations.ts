@@ -39,15 +39,12 @@ function operation<S extends z.ZodType>(
 const id = z.string().min(1);
 const grantKey = { clientId: id, principalId: id };
 const disabledCode = z.literal(disabledCodes).optional().describe('default 10');
-const duration = z.union([
-  z.number().int().min(0).describe('milliseconds'),
-  z.string().transform((text, context) => {
-    const ms = parseDuration(text);
-    if (ms !== undefined) return ms;
-    context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 5m, 24h, 30d' });
-    return z.NEVER;
-  }),
-]);
+const duration = z.union([z.number().int().min(0), z.string()]).transform((given, context) => {
+  const ms = typeof given === 'number' ? given : parseDuration(given);
+  if (ms !== undefined) return ms;
+  context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 5m, 24h, 30d, or milliseconds' });
+  return z.NEVER;
+});
 
 const newUser = {
   id: id.optional(),
@@ -58,11 +55,14 @@ const newUser = {
 };
 
 const target = z
-  .union([
-    z.strictObject({ clientId: id, companyId: id.optional() }),
-    z.strictObject({ companyId: id, code: disabledCode }),
-    z.strictObject({ userId: id, code: disabledCode }),
-  ])
+  .union(
+    [
+      z.strictObject({ clientId: id, companyId: id.optional() }),
+      z.strictObject({ companyId: id, code: disabledCode }),
+      z.strictObject({ userId: id, code: disabledCode }),
+    ],
+    `give clientId, clientId and companyId, companyId, or userId; with the last two a code of ${disabledCodes.join(', ')}`,
+  )
   .describe('an app for everybody (59), an app at one company (53), a company, or a user');
 
 function describeApp(app: App): object {

@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { JWK } from 'jose';
 import type { Clock, Rng } from '../../core/ports.ts';
 import { CallLog } from './call-log.ts';
 import { SandboxControl } from './control.ts';
@@ -33,6 +34,8 @@ export interface SandboxOptions {
   /** Everything on file survives a restart in this file. */
   readonly stateFile?: string | undefined;
   readonly clock?: Pick<Clock, 'now'>;
+  /** Private RS256 JWK for id_tokens; without it one is made at first need (about 100 ms). */
+  readonly signingJwk?: JWK;
   readonly rng?: Rng;
   /** How many calls the log keeps; 10,000 by default. */
   readonly callLimit?: number;
@@ -92,7 +95,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   if (stored !== null) model.restore(stored.concur);
   else if (options.seed === 'demo') seedDemoCompanies(model);
 
-  const signingKey = createSigningKey(stored?.signingKey ?? null);
+  const signingKey = createSigningKey(stored?.signingKey ?? options.signingJwk ?? null);
   const keeper = options.stateFile === undefined ? null : createStateKeeper(options.stateFile, model, signingKey);
   const persist = async (): Promise<void> => keeper?.save();
   const faults = new FaultRegistry();

@@ -15,7 +15,7 @@ export function createSigningKey(privateJwk: JWK | null): SigningKey {
   let previous: JWK | null = null;
 
   function currentJwk(): Promise<JWK> {
-    current ??= generateJwk();
+    current ??= generateSigningJwk();
     return current;
   }
 
@@ -33,13 +33,14 @@ export function createSigningKey(privateJwk: JWK | null): SigningKey {
     export: async () => (current === null ? null : await current),
     async rotate() {
       previous = await currentJwk();
-      current = generateJwk();
+      current = generateSigningJwk();
       await current;
     },
   };
 }
 
-async function generateJwk(): Promise<JWK> {
+/** A new private RS256 key, with its thumbprint (RFC 7638) as `kid`. */
+export async function generateSigningJwk(): Promise<JWK> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const jwk = await exportJWK(privateKey);
   return { ...jwk, kid: await calculateJwkThumbprint(jwk) };
