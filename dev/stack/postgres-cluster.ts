@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { plainEnvironment } from './plain-environment.ts';
 import type { PostgresProgram, ServerIdentity } from './postgres-program.ts';
 import { readIfThere, writePrivateFile } from './private-file.ts';
 import { commandLineOf, isAlive } from './process-table.ts';
@@ -77,7 +78,7 @@ export async function ensureCluster({
   ] as [string, ...string[]];
   const { code, tail } = await runCommand(command, args, {
     cwd: dirname(data),
-    env: serverEnvironment(),
+    env: plainEnvironment(),
     timeoutMs: INIT_MS,
     signal,
     ...(identity === null || identity.wrapper.length > 0 ? {} : { identity }),
@@ -85,13 +86,6 @@ export async function ensureCluster({
   if (code !== 0) throw new Error(`PostgreSQL's cluster could not be made in ${data}:\n${tail}`);
   await rename(join(draft, 'data'), data);
   await rm(draft, { recursive: true, force: true });
-}
-
-/** What of the environment PostgreSQL may see: no `PG*` variable of the user's, messages in English. */
-export function serverEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR, TZ } = process.env;
-  const known = Object.entries({ PATH, HOME, TMPDIR, TZ }).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(known), LC_ALL: 'C' };
 }
 
 /**

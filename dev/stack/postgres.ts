@@ -16,8 +16,8 @@ import {
   ensurePasswords,
   ensureRoles,
   outliveOrphan,
-  serverEnvironment,
 } from './postgres-cluster.ts';
+import { plainEnvironment } from './plain-environment.ts';
 import { findPostgres, serverIdentity } from './postgres-program.ts';
 
 const UP_MS = 60_000;
@@ -73,7 +73,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     command,
     args,
     cwd: folder,
-    env: serverEnvironment(),
+    env: plainEnvironment(),
     stopSignal: 'SIGINT',
     graceMs: GRACE_MS,
     ...(identity === null || identity.wrapper.length > 0 ? {} : { identity }),

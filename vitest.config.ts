@@ -1,0 +1,56 @@
+/**
+ * The suites, each a project. Servers are started by the projects that need them and by no other: `--project unit` is
+ * there at once.
+ */
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+interface Suite {
+  readonly name: string;
+  /** What it needs of the world, by the set-up files of `test/rig`. */
+  readonly needs?: readonly ('postgres' | 'temporal' | 'time-skipping' | 'browser')[];
+  /** Of one test. */
+  readonly timeoutMs?: number;
+  /** Suites of one group run side by side, groups one after the other. */
+  readonly group: number;
+}
+
+const suites: readonly Suite[] = [
+  { name: 'unit', group: 0 },
+  { name: 'property', group: 0, timeoutMs: 30_000 },
+  { name: 'simulation', group: 0, timeoutMs: 60_000 },
+  { name: 'arch', group: 0, timeoutMs: 60_000 },
+  { name: 'types', group: 0, timeoutMs: 60_000 },
+  { name: 'replay', group: 0, timeoutMs: 60_000 },
+  { name: 'workflow', group: 1, timeoutMs: 60_000, needs: ['time-skipping'] },
+  { name: 'integration', group: 1, timeoutMs: 30_000, needs: ['postgres', 'temporal'] },
+  { name: 'e2e', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal', 'browser'] },
+  { name: 'chaos', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal'] },
+];
+
+/** Two: what the suites are tuned for. More files at once only make the servers fight for two cores. */
+const FILES_AT_ONCE = 2;
+
+export default defineConfig({
+  test: {
+    maxWorkers: FILES_AT_ONCE,
+    reporters: ['default'],
+    projects: suites
+      .filter(({ name }) => existsSync(new URL(`./test/${name}`, import.meta.url)))
+      .map(({ name, needs = [], timeoutMs = 10_000, group }) => ({
+        extends: true as const,
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          globalSetup: needs.map((need) => `test/rig/${need}-setup.ts`),
+          setupFiles: ['test/rig/leak-guard.ts'],
+          // Temporal's SDK is native code that does not live in worker threads.
+          pool: 'forks' as const,
+          testTimeout: timeoutMs,
+          hookTimeout: Math.max(timeoutMs, 60_000),
+          teardownTimeout: 20_000,
+          sequence: { groupOrder: group },
+        },
+      })),
+  },
+});
