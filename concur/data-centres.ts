@@ -69,6 +69,11 @@ export function createDataCentres(table: Readonly<Record<string, string>>): Data
   };
 }
 
+/** Whether a value can be the base URI of a data centre: scheme, host, port and path, written plainly. */
+export function isBaseUri(value: string): boolean {
+  return parseBaseUri(value) !== null;
+}
+
 /** Origins of all data centres, for the allow-list of the HTTP client. */
 export function originsOf(dataCentres: DataCentres): readonly string[] {
   return [...new Set(dataCentres.names().map((name) => new URL(dataCentres.byName(name).baseUri).origin))];

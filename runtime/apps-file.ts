@@ -66,12 +66,16 @@ export function parseApps(text: string, context: AppsContext): readonly AppEntry
   return value.flatMap((entry: unknown, index) => {
     const result = schema.safeParse(entry);
     for (const { path, message } of result.error?.issues ?? []) report([index, ...path], message);
-    const clientSecret = findSecret(secretSourceOf(entry), context, (field, message) =>
-      report([index, field], message),
-    );
+    // Looked for beside the schema, so that a missing secret is named together with everything else that is wrong.
+    const source = secretSource.safeParse(entry);
+    if (!source.success) return [];
+    const clientSecret = findSecret(source.data, context, (field, message) => report([index, field], message));
     if (!result.success || clientSecret === null) return [];
     const { clientSecret: _inline, clientSecretEnv: _env, clientSecretFile: _file, ...app } = result.data;
-    if (seen.has(app.app)) report([index, 'app'], `is there twice: ${app.app}`);
+    if (seen.has(app.app)) {
+      report([index, 'app'], `is there twice: ${app.app}`);
+      return [];
+    }
     seen.add(app.app);
     return [{ app, clientSecret }];
   });
@@ -81,12 +85,6 @@ interface SecretSource {
   readonly clientSecret?: string | undefined;
   readonly clientSecretEnv?: string | undefined;
   readonly clientSecretFile?: string | undefined;
-}
-
-/** Read beside the schema, so that a missing secret is named together with everything else that is wrong. */
-function secretSourceOf(entry: unknown): SecretSource {
-  const result = secretSource.safeParse(entry);
-  return result.success ? result.data : {};
 }
 
 function findSecret(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isBaseUri } from '../concur/data-centres.ts';
 import { mayBePlain } from './network.ts';
 import { json } from './values.ts';
 
@@ -24,10 +25,13 @@ export function baseUris(
     : 'as http is for EVERGRANT_MODE=development alone';
   const baseUri = z
     .string({ error: 'must be text: a base URI' })
-    .refine((value) => isPlainBaseUri(value), 'must be a base URI such as https://us2.api.concursolutions.com')
+    .refine((value) => isBaseUri(value) && URL.canParse(value), {
+      abort: true,
+      error: 'must be a base URI such as https://us2.api.concursolutions.com',
+    })
     .refine((value) => {
-      const url = URL.canParse(value) ? new URL(value) : null;
-      return url === null || url.protocol === 'https:' || mayBePlain(url, development, sandboxHosts);
+      const url = new URL(value);
+      return url.protocol === 'https:' || mayBePlain(url, development, sandboxHosts);
     }, `must be https, ${plainRule}`);
   const name = z.string().regex(/^[a-z0-9-]{1,40}$/);
   const table = z
@@ -43,12 +47,4 @@ export function baseUris(
       }
     });
   return json(table);
-}
-
-/** Scheme, host, port and path; nothing that a comparison by origin and path would stumble over. */
-function isPlainBaseUri(value: string): boolean {
-  return (
-    /^https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:\/[\w.~-]+)*\/?$/.test(value) &&
-    URL.canParse(value)
-  );
 }

@@ -52,6 +52,11 @@ export function loadSettings(): Settings {
   return parseSettings(process.env);
 }
 
+/** The environment as it is, for the command line, which completes it with what `npm start` has up. */
+export function currentVariables(): Variables {
+  return process.env;
+}
+
 /** The part that says when to refresh. */
 export function refreshPolicyOf(settings: Settings): RefreshPolicy {
   return {

@@ -65,7 +65,8 @@ export function createEnvironment(variables: Variables): Environment {
     const result = schema.safeParse(text);
     if (result.success) return result.data;
     for (const issue of result.error.issues) {
-      const value = quote && issue.path.length === 0 ? ` (it is ${JSON.stringify(shorten(text))})` : '';
+      const value =
+        quote && issue.path.length === 0 && !/^[[{]/.test(text) ? ` (it is ${JSON.stringify(shorten(text))})` : '';
       report([name, ...issue.path].join('.'), issue.message + value);
     }
     return fallback;
