@@ -39,16 +39,32 @@ export function mapQueryError(error: unknown): unknown {
 }
 
 /** What a failed connect is: always an outage, whether nobody listens or the database refuses us. */
-export function mapConnectError(error: unknown): AppError {
-  return unavailable(error, error instanceof pg.DatabaseError ? error.code : systemCode(error));
+export function mapConnectError(error: unknown, databaseUrl: string | undefined): AppError {
+  const where = addressOf(databaseUrl);
+  if (error instanceof pg.DatabaseError) {
+    return unavailable(error, error.code, `PostgreSQL at ${where} refuses the connection (${error.code})`, where);
+  }
+  const reason = systemCode(error);
+  return unavailable(error, reason, `No PostgreSQL answers at ${where} (${reason ?? 'no answer in time'})`, where);
 }
 
-function unavailable(cause: unknown, reason: string | undefined): AppError {
-  return new AppError('database-unavailable', 'PostgreSQL is away or refuses the connection', {
+function unavailable(
+  cause: unknown,
+  reason = 'connection-lost',
+  message = 'PostgreSQL is away',
+  address: string | null = null,
+): AppError {
+  return new AppError('database-unavailable', message, {
     cause,
-    details: { reason: reason ?? 'connection-lost' },
+    details: { reason, ...(address !== null && { address }) },
     retryAfterMs: RETRY_AFTER_MS,
   });
+}
+
+/** Host, port and database of a URL: never its user and password. */
+function addressOf(databaseUrl: string | undefined): string {
+  const url = databaseUrl !== undefined && URL.canParse(databaseUrl) ? new URL(databaseUrl) : null;
+  return url === null ? 'the configured address' : `${url.host}${url.pathname}`;
 }
 
 function systemCode(error: unknown): string | undefined {

@@ -26,9 +26,12 @@ export async function migrate(databaseUrl: string, log?: Log): Promise<{ readonl
     application_name: 'evergrant migrate',
     connectionTimeoutMillis: 5_000,
   });
-  client.on('error', () => undefined);
+  let lost: unknown;
+  client.on('error', (error) => {
+    lost = error;
+  });
   await client.connect().catch((error: unknown) => {
-    throw mapConnectError(error);
+    throw mapConnectError(error, databaseUrl);
   });
   try {
     const applied = await runner({
@@ -44,7 +47,7 @@ export async function migrate(databaseUrl: string, log?: Log): Promise<{ readonl
     await settle(client);
     return { applied: applied.map(({ name }) => name) };
   } catch (error) {
-    throw mapQueryError(error);
+    throw lost === undefined ? error : mapConnectError(lost, databaseUrl);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -79,7 +82,7 @@ async function pendingIn(pool: pg.Pool): Promise<readonly string[]> {
 
 async function appliedNames(pool: pg.Pool): Promise<ReadonlySet<string>> {
   const client = await pool.connect().catch((error: unknown) => {
-    throw mapConnectError(error);
+    throw mapConnectError(error, pool.options.connectionString);
   });
   try {
     const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE}`);

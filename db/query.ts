@@ -149,6 +149,6 @@ async function connect(pool: Pool): Promise<PoolClient> {
   try {
     return await pool.connect();
   } catch (error) {
-    throw mapConnectError(error);
+    throw mapConnectError(error, pool.options.connectionString);
   }
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { AppError } from '../core/errors.ts';
 import type { Clock, Vault } from '../core/ports.ts';
+import { sealContexts } from '../core/seal-contexts.ts';
 import { Secret } from '../core/secret.ts';
 import type { IssuerKeyStore } from '../core/stores.ts';
 
@@ -61,7 +62,7 @@ export function createLocalIssuer({
       assertTtl(ttlMs);
       const newest = (await stored()).at(-1);
       if (newest === undefined) throw new AppError('internal', 'The built-in issuer has no key');
-      const sealed = await vault.open(newest.sealedPrivateJwk, sealingContext(newest.kid));
+      const sealed = await vault.open(newest.sealedPrivateJwk, sealContexts.issuerKey(newest.kid));
       const key = await importJWK(JSON.parse(sealed.reveal()), ALGORITHM);
       const issuedAt = Math.floor(clock.now() / 1000);
       const expiresAt = issuedAt + Math.floor(ttlMs / 1000);
@@ -97,12 +98,8 @@ async function makeKey(vault: Vault): Promise<Parameters<IssuerKeyStore['add']>[
   return {
     kid,
     publicJwk: { ...publicJwk, kid, alg: ALGORITHM, use: 'sig' },
-    sealedPrivateJwk: await vault.seal(privateJwk, sealingContext(kid)),
+    sealedPrivateJwk: await vault.seal(privateJwk, sealContexts.issuerKey(kid)),
   };
-}
-
-function sealingContext(kid: string): string {
-  return `issuer_keys:${kid}:private_jwk`;
 }
 
 function assertTtl(ttlMs: number): void {
