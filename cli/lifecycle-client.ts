@@ -1,0 +1,68 @@
+/** Commands to the workflow of a connection, which is started where it does not run. */
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import type { ConnectionKey } from '../core/connection.ts';
+import { AppError } from '../core/errors.ts';
+import type { Config } from '../runtime/settings.ts';
+import {
+  type CommandInput,
+  type CommandResult,
+  connectionWorkflowId,
+  HANDLER_WAIT_MS,
+  lifecycleTaskQueue,
+  pauseUpdate,
+  refreshUpdate,
+  resumeUpdate,
+  revokeUpdate,
+  workflowTypes,
+} from '../workflows/contract.ts';
+
+export type LifecycleCommand = 'refresh' | 'revoke' | 'pause' | 'resume';
+
+export interface LifecycleClient {
+  /** Throws `temporal-unavailable` when no server, or no worker, answers in time. */
+  command(key: ConnectionKey, command: LifecycleCommand, input: CommandInput): Promise<CommandResult>;
+  close(): Promise<void>;
+}
+
+const updates = { refresh: refreshUpdate, revoke: revokeUpdate, pause: pauseUpdate, resume: resumeUpdate };
+
+const CONNECT_MS = 5_000;
+/** The handler's own time, and some for the way. */
+const ANSWER_MS = HANDLER_WAIT_MS + 5_000;
+
+export async function createLifecycleClient(temporal: Config['temporal']): Promise<LifecycleClient> {
+  const { address, namespace, taskQueue } = temporal;
+  const connection = await Connection.connect({ ...temporal.connection, address, connectTimeout: CONNECT_MS }).catch(
+    (cause: unknown) => {
+      throw unavailable(`No Temporal server answers at ${address}`, address, cause);
+    },
+  );
+  const client = new Client({ connection, namespace });
+
+  return {
+    async command(key, command, input) {
+      const startWorkflowOperation = new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
+        workflowId: connectionWorkflowId(key),
+        taskQueue: lifecycleTaskQueue(taskQueue),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        args: [{ app: key.app, principal: key.principal }],
+      });
+      try {
+        return await connection.withDeadline(Date.now() + ANSWER_MS, () =>
+          client.workflow.executeUpdateWithStart(updates[command], { args: [input], startWorkflowOperation }),
+        );
+      } catch (cause) {
+        throw unavailable(
+          `The workflow did not answer: is a worker running on task queue ${taskQueue}?`,
+          address,
+          cause,
+        );
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+function unavailable(message: string, address: string, cause: unknown): AppError {
+  return new AppError('temporal-unavailable', message, { cause, details: { address } });
+}

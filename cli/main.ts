@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+/** `evergrant`: the operator's command line. */
+import { userInfo } from 'node:os';
+import { currentVariables } from '../runtime/config.ts';
+import { runCli } from './run.ts';
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', () => process.exit(0));
+
+process.exitCode = await runCli(process.argv.slice(2), currentVariables(), {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  input: process.stdin,
+  user: userName(),
+});
+
+/** A container's user may have a number and no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+}

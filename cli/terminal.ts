@@ -1,0 +1,21 @@
+/** What the command line reads and writes; injected, so that tests run verbs without a process each. */
+import { readFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+
+export interface Terminal {
+  /** Results: for people or, with `--json`, for programs. */
+  out(text: string): void;
+  /** Everything else. */
+  err(text: string): void;
+  readonly input: Readable;
+  /** Name of the person at the keyboard, for the audit trail. */
+  readonly user: string;
+}
+
+/** The whole of a file, or of standard input for `-`. */
+export async function readAll(terminal: Terminal, path: string): Promise<string> {
+  if (path !== '-') return readFile(path, 'utf8');
+  const chunks: Buffer[] = [];
+  for await (const chunk of terminal.input) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString();
+}

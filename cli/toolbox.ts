@@ -1,0 +1,71 @@
+/** What verbs work with, opened when a verb asks for it: reading ones need a database and nothing else. */
+import type { Clock, Vault } from '../core/ports.ts';
+import type { AppStore, ClientStore, CodeStore, ConnectionStore } from '../core/stores.ts';
+import { AppError } from '../core/errors.ts';
+import { createAppStore } from '../db/app-store.ts';
+import { createClientStore } from '../db/client-store.ts';
+import { createCodeStore } from '../db/code-store.ts';
+import { createConnectionStore } from '../db/connection-store.ts';
+import { createDataKeyStore } from '../db/data-key-store.ts';
+import { assertInstallation } from '../db/installation.ts';
+import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
+import { createPool } from '../db/pool.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Config } from '../runtime/settings.ts';
+import { kekFingerprints } from '../vault/kek.ts';
+import { createLocalIssuer, type LocalIssuer } from '../vault/local-issuer.ts';
+import { createVault } from '../vault/vault.ts';
+import type { LifecycleClient } from './lifecycle-client.ts';
+
+export interface Toolbox {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly apps: AppStore;
+  readonly connections: ConnectionStore;
+  readonly clients: ClientStore;
+  readonly codes: CodeStore;
+  /** Throws `configuration-invalid` without the keys that belong to the database. */
+  vault(): Promise<Vault>;
+  issuer(): Promise<LocalIssuer>;
+  /** Throws `temporal-unavailable`. */
+  lifecycle(): Promise<LifecycleClient>;
+  close(): Promise<void>;
+}
+
+export function createToolbox(config: Config): Toolbox {
+  const pool = createPool({ url: config.databaseUrl, max: 2, log: quietLog, applicationName: 'evergrant cli' });
+  const closers: (() => Promise<void>)[] = [() => pool.end()];
+  const clock = systemClock;
+
+  const vault = async (): Promise<Vault> => {
+    if (config.keks.length === 0) {
+      throw new AppError('configuration-invalid', 'EVERGRANT_KEKS: this verb needs the keys of the installation');
+    }
+    await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
+    return createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
+  };
+
+  return {
+    config,
+    clock,
+    apps: createAppStore(pool),
+    connections: createConnectionStore(pool),
+    clients: createClientStore(pool),
+    codes: createCodeStore(pool),
+    vault,
+    issuer: async () => createLocalIssuer({ keys: createIssuerKeyStore(pool), vault: await vault(), clock }),
+    async lifecycle() {
+      // The SDK takes half a second to load: only verbs that command a workflow wait for it.
+      const { createLifecycleClient } = await import('./lifecycle-client.ts');
+      const client = await createLifecycleClient(config.temporal);
+      closers.push(() => client.close());
+      return client;
+    },
+    async close() {
+      for (const close of closers.toReversed()) await close();
+    },
+  };
+}
+
+/** The pool's warnings would stand between a person and the answer, which names the trouble anyway. */
+const quietLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
