@@ -19,7 +19,7 @@ import type {
 import type { AnswerContext, Processed } from './error-answer.ts';
 import { isTransportFailure } from './transport-error.ts';
 
-export type Endpoint = 'token' | 'revoke' | 'profile' | 'jwks';
+type Endpoint = 'token' | 'revoke' | 'profile' | 'jwks';
 
 /** What the metrics are fed with. */
 export interface ObservedCall {

@@ -10,7 +10,7 @@ import { buildJwksRequest, processJwksResponse } from './jwks.ts';
 const MAX_AGE_MS = 60 * 60 * 1_000;
 const COOL_DOWN_MS = 30 * 1_000;
 
-export interface KeySet {
+interface KeySet {
   readonly getKey: JWTVerifyGetKey;
   /** Monotonic clock. */
   readonly fetchedAtMs: number;

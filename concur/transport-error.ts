@@ -21,26 +21,28 @@ export function isTransportFailure(value: unknown): value is TransportFailure {
   return typeof value === 'object' && value !== null && 'transport' in value && 'sent' in value;
 }
 
-const kindByCode: Readonly<Record<string, TransportFailure['transport']>> = {
-  ENOTFOUND: 'dns',
-  EAI_AGAIN: 'dns',
-  EAI_FAIL: 'dns',
-  EAI_NODATA: 'dns',
-  ECONNREFUSED: 'refused',
-  EHOSTUNREACH: 'refused',
-  ENETUNREACH: 'refused',
-  EADDRNOTAVAIL: 'refused',
-  ECONNRESET: 'reset',
-  ECONNABORTED: 'reset',
-  EPIPE: 'reset',
-  UND_ERR_SOCKET: 'reset',
-  ETIMEDOUT: 'timeout',
-  UND_ERR_CONNECT_TIMEOUT: 'timeout',
-  UND_ERR_HEADERS_TIMEOUT: 'timeout',
-  UND_ERR_BODY_TIMEOUT: 'timeout',
-  EPROTO: 'tls',
-  UND_ERR_PRX_TLS: 'tls',
-};
+const kindByCode: ReadonlyMap<string, TransportFailure['transport']> = new Map(
+  Object.entries({
+    ENOTFOUND: 'dns',
+    EAI_AGAIN: 'dns',
+    EAI_FAIL: 'dns',
+    EAI_NODATA: 'dns',
+    ECONNREFUSED: 'refused',
+    EHOSTUNREACH: 'refused',
+    ENETUNREACH: 'refused',
+    EADDRNOTAVAIL: 'refused',
+    ECONNRESET: 'reset',
+    ECONNABORTED: 'reset',
+    EPIPE: 'reset',
+    UND_ERR_SOCKET: 'reset',
+    ETIMEDOUT: 'timeout',
+    UND_ERR_CONNECT_TIMEOUT: 'timeout',
+    UND_ERR_HEADERS_TIMEOUT: 'timeout',
+    UND_ERR_BODY_TIMEOUT: 'timeout',
+    EPROTO: 'tls',
+    UND_ERR_PRX_TLS: 'tls',
+  } as const),
+);
 
 /** OpenSSL's verdicts about a certificate have names of their own, as Node's docs, "X509 certificate error codes", list them. */
 const certificateCode =
@@ -50,7 +52,7 @@ const certificateCode =
 export function transportKindOf(error: unknown): TransportFailure['transport'] {
   for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
     const code = 'code' in current && typeof current.code === 'string' ? current.code : '';
-    const kind = kindByCode[code];
+    const kind = kindByCode.get(code);
     if (kind !== undefined) return kind;
     if (certificateCode.test(code)) return 'tls';
   }

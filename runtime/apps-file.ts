@@ -15,7 +15,7 @@ export interface AppEntry {
   readonly clientSecret: Secret;
 }
 
-export const webhookEvents = [
+const webhookEvents = [
   'connection.connected',
   'connection.suspended',
   'connection.recovered',

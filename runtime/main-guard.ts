@@ -3,7 +3,7 @@ import { isAppError, errorTable } from '../core/errors.ts';
 import { maskTokens } from './error-fields.ts';
 
 /** `EX_CONFIG` of BSD's sysexits. */
-export const EXIT_CONFIGURATION = 78;
+const EXIT_CONFIGURATION = 78;
 /** `EX_TEMPFAIL`: the same again may work later. */
 export const EXIT_TRY_AGAIN = 75;
 const EXIT_FAILED = 1;
