@@ -9,12 +9,13 @@ const WRONG_CONFIGURATION = 78;
 
 async function start(): Promise<Sandbox> {
   const config = parseSandboxConfig(process.env);
-  const sandbox = await createSandbox({
+  return createSandbox({
     port: config.port,
     host: config.host,
     publicUrl: config.publicUrl,
     stateFile: config.stateFile,
     seed: 'demo',
+    apps: config.apps,
     settings: {
       accessTokenTtlMs: config.accessTokenTtlMs,
       refreshTokenTtlMs: config.refreshTokenTtlMs,
@@ -24,8 +25,6 @@ async function start(): Promise<Sandbox> {
     callLimit: 2_000,
     secretLimit: 20_000,
   });
-  for (const app of config.apps) sandbox.model.directory.putApp(app);
-  return sandbox;
 }
 
 async function main(): Promise<void> {
@@ -42,7 +41,9 @@ async function main(): Promise<void> {
 
 function fail(error: unknown): void {
   const isConfiguration = error instanceof SandboxConfigProblem || error instanceof SandboxProblem;
-  console.error(isConfiguration ? error.message : error);
+  const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  if (isTaken) console.error(`${(error as Error).message}: set SANDBOX_PORT to a free port`);
+  else console.error(isConfiguration ? error.message : error);
   process.exitCode = isConfiguration ? WRONG_CONFIGURATION : 1;
 }
 

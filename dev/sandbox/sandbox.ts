@@ -13,6 +13,7 @@ import { SandboxControl } from './control.ts';
 import { seedDemoCompanies } from './demo.ts';
 import { FaultRegistry } from './fault-registry.ts';
 import { ConcurModel } from './model/concur-model.ts';
+import type { NewApp } from './model/directory.ts';
 import type { Settings } from './model/types.ts';
 import { createConcurService } from './protocol/concur-service.ts';
 import { createSandboxApp } from './server.ts';
@@ -31,6 +32,8 @@ export interface SandboxOptions {
   readonly settings?: Partial<Settings>;
   /** `demo`: the demo companies, unless the state file has some. */
   readonly seed?: 'demo' | 'none';
+  /** Apps to know from the start; those of the state file are brought up to date. */
+  readonly apps?: readonly NewApp[];
   /** Everything on file survives a restart in this file. */
   readonly stateFile?: string | undefined;
   readonly clock?: Pick<Clock, 'now'>;
@@ -94,6 +97,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   const stored = options.stateFile === undefined ? null : await loadState(options.stateFile);
   if (stored !== null) model.restore(stored.concur);
   else if (options.seed === 'demo') seedDemoCompanies(model);
+  for (const app of options.apps ?? []) model.directory.putApp(app);
 
   const signingKey = createSigningKey(stored?.signingKey ?? options.signingJwk ?? null);
   const keeper = options.stateFile === undefined ? null : createStateKeeper(options.stateFile, model, signingKey);

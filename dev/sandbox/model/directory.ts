@@ -185,6 +185,9 @@ export class Directory {
     known.name = input.name ?? known.name;
     known.connectUri = input.connectUri === undefined ? known.connectUri : input.connectUri;
     known.scopes = input.scopes === undefined ? known.scopes : [...input.scopes];
+    known.principalType = input.principalType ?? known.principalType;
+    known.rotation = input.rotation === undefined ? known.rotation : input.rotation;
+    known.idToken = input.idToken ?? known.idToken;
     const isNews = !known.secrets.some((secret) => secret.value === input.clientSecret);
     if (input.clientSecret !== undefined && isNews) this.#addSecret(known, input.clientSecret);
     this.#context.changed();
