@@ -1,4 +1,5 @@
 /** The Concur sandbox as a process: `npm run sandbox`, and a part of `npm start`. */
+import { announceReady } from '../../runtime/ready.ts';
 import { SandboxConfigProblem, parseSandboxConfig } from './config.ts';
 import { SandboxProblem } from './model/problem.ts';
 import { createSandbox } from './sandbox.ts';
@@ -32,10 +33,15 @@ async function main(): Promise<void> {
   const stop = (): void => {
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
+    process.off('disconnect', stop);
     sandbox.close().catch(fail);
+    if (process.connected) process.disconnect();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // Under `npm start`: the launcher is gone.
+  process.on('disconnect', stop);
+  announceReady(sandbox.url);
   console.log(`Concur sandbox: ${sandbox.url} (data centres ${Object.keys(sandbox.baseUris).join(', ')})`);
 }
 
