@@ -26,7 +26,7 @@ export interface LifecycleClient {
 
 const updates = { refresh: refreshUpdate, revoke: revokeUpdate, pause: pauseUpdate, resume: resumeUpdate };
 
-const CONNECT_MS = 5_000;
+const CONNECT_MS = 3_000;
 /** The handler's own time, and some for the way. */
 const ANSWER_MS = HANDLER_WAIT_MS + 5_000;
 

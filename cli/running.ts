@@ -7,45 +7,44 @@ import type { Variables } from '../runtime/environment.ts';
 interface Running {
   readonly databaseUrl: string;
   readonly temporalAddress: string;
-  readonly apiUrl: string;
+  /** What the parts were told: addresses, key file, mode. */
+  readonly environment: Variables;
 }
 
-/** File in `EVERGRANT_HOME` with the development keys, in the form of `EVERGRANT_KEKS`. */
-const KEKS_FILE = 'keks';
-
 /**
- * The environment, completed by the addresses and keys of a running `npm start`. Left as it is when there is none, in
- * production, and when `DATABASE_URL` names another database: then its keys and its Temporal are not ours.
+ * The environment, completed by that of a running `npm start`; what was set stays. Left as it is when there is none, in
+ * production, and when `DATABASE_URL` names another database: then the keys and the Temporal that run here are not its.
  */
 export function completeVariables(variables: Variables): Variables {
   if (variables.EVERGRANT_MODE === 'production') return variables;
-  const home = resolve(variables.EVERGRANT_HOME || '.evergrant');
-  const running = readRunning(home);
+  const running = readRunning(resolve(variables.EVERGRANT_HOME || '.evergrant'));
   if (running === null) return variables;
-  const isElsewhere = isSet(variables, 'DATABASE_URL') && variables.DATABASE_URL !== running.databaseUrl;
+  const { databaseUrl, temporalAddress, environment } = running;
+  const isElsewhere = isSet(variables, 'DATABASE_URL') && variables.DATABASE_URL !== databaseUrl;
   if (isElsewhere) return variables;
-  const found: Variables = {
-    EVERGRANT_MODE: 'development',
-    DATABASE_URL: running.databaseUrl,
-    TEMPORAL_ADDRESS: running.temporalAddress,
-    PUBLIC_URL: running.apiUrl,
-  };
+  const found = { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, ...environment };
   const missing = Object.entries(found).filter(([name]) => !isSet(variables, name));
-  const keks = isSet(variables, 'EVERGRANT_KEKS') ? {} : { EVERGRANT_KEKS_FILE: join(home, KEKS_FILE) };
-  return { ...variables, ...Object.fromEntries(missing), ...keks };
+  return { ...variables, ...Object.fromEntries(missing) };
 }
 
+/** A secret may be set by its name or by that of its file; the two must not meet. */
 function isSet(variables: Variables, name: string): boolean {
-  return Boolean(variables[name] || variables[`${name}_FILE`]);
+  const plain = name.replace(/_FILE$/, '');
+  return Boolean(variables[plain] || variables[`${plain}_FILE`]);
 }
 
 function readRunning(home: string): Running | null {
   try {
     const value: Partial<Record<keyof Running, unknown>> = JSON.parse(readFileSync(join(home, 'running.json'), 'utf8'));
-    const { databaseUrl, temporalAddress, apiUrl } = value;
+    const { databaseUrl, temporalAddress, environment } = value;
     if (typeof databaseUrl !== 'string' || typeof temporalAddress !== 'string') return null;
-    return { databaseUrl, temporalAddress, apiUrl: typeof apiUrl === 'string' ? apiUrl : '' };
+    return { databaseUrl, temporalAddress, environment: textsOf(environment) };
   } catch {
     return null;
   }
+}
+
+function textsOf(value: unknown): Variables {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'));
 }
