@@ -6,11 +6,3 @@ export function parseDuration(text: string): number | undefined {
   if (match?.[1] === undefined) return undefined;
   return Number(match[1]) * units[match[2] as keyof typeof units];
 }
-
-/** The largest whole unit: `90s`, `24h`. */
-export function formatDuration(ms: number): string {
-  for (const [unit, size] of Object.entries(units).reverse()) {
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${ms}ms`;
-}

@@ -13,7 +13,9 @@ import { SandboxControl } from './control.ts';
 import { seedDemoCompanies } from './demo.ts';
 import { FaultRegistry } from './fault-registry.ts';
 import { ConcurModel } from './model/concur-model.ts';
+import { SandboxProblem } from './model/problem.ts';
 import type { NewApp } from './model/directory.ts';
+import { GLZ } from './model/types.ts';
 import type { Settings } from './model/types.ts';
 import { createConcurService } from './protocol/concur-service.ts';
 import { createSandboxApp } from './server.ts';
@@ -89,7 +91,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   const model = new ConcurModel({
     clock: options.clock ?? { now: () => Date.now() },
     rng,
-    dataCentres: options.dataCentres ?? ['glz', 'us2', 'eu2', 'apj1'],
+    dataCentres: options.dataCentres ?? [GLZ, 'us2', 'eu2', 'apj1'],
     baseUri: (dataCentre) => `${url}/${dataCentre}`,
     settings: options.settings,
     secretLimit: options.secretLimit,
@@ -102,6 +104,9 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   const signingKey = createSigningKey(stored?.signingKey ?? options.signingJwk ?? null);
   const keeper = options.stateFile === undefined ? null : createStateKeeper(options.stateFile, model, signingKey);
   const persist = async (): Promise<void> => keeper?.save();
+  await persist().catch((error: Error) => {
+    throw new SandboxProblem('invalid', `state file ${options.stateFile} cannot be written: ${error.message}`);
+  });
   const faults = new FaultRegistry();
   const callLog = new CallLog({ limit: options.callLimit ?? 10_000, now: () => model.now() });
   const closing = new AbortController();

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
+import { expect } from 'vitest';
 import { createSandbox } from '../../dev/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../dev/sandbox/sandbox.ts';
 import { generateSigningJwk } from '../../dev/sandbox/signing-key.ts';
@@ -102,6 +103,15 @@ export async function openStage(options: SandboxOptions = {}): Promise<Stage> {
       await sandbox.close();
     },
   };
+}
+
+/** A 4xx of the token endpoint with that code of Concur's. */
+export function expectRefusal(answer: Answer, code: number, error?: string): void {
+  expect({ status: answer.status, code: answer.json['code'] }).toEqual({ status: answer.status, code });
+  expect(answer.status).toBeGreaterThanOrEqual(400);
+  expect(answer.status).toBeLessThan(500);
+  expect(answer.json['error_description']).toEqual(expect.any(String));
+  if (error !== undefined) expect(answer.json['error']).toBe(error);
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -210,6 +210,13 @@ describe('the sandbox as a process', () => {
     expect(await readFile(stateFile, 'utf8')).toBe('{"something":"else"}');
   });
 
+  it('refuses to start when it could not keep its state', async () => {
+    const stateFile = join(home, 'no', 'such', 'folder', 'state.json');
+    const { code, said } = await failing({ SANDBOX_STATE_FILE: stateFile });
+    expect(code).toBe(78);
+    expect(said).toContain(stateFile);
+  });
+
   it('says which setting to change when the port is taken', async () => {
     const sandbox = await up();
     const { code, said } = await failing({ SANDBOX_PORT: new URL(sandbox.url).port });

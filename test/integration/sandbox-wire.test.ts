@@ -130,6 +130,20 @@ it('publishes the same keys at every data centre, and the old one beside a new o
   expect(await jwks('us2')).toHaveLength(2);
 });
 
+it('takes no notice of a caller that hangs up in the middle of its request', async () => {
+  const failures: unknown[] = [];
+  const watched = await openStage({ log: (error) => failures.push(error) });
+  const caller = connect(Number(new URL(watched.sandbox.url).port), '127.0.0.1');
+  await new Promise((resolve) => caller.once('connect', resolve));
+  const head = `POST /us2/oauth2/v0/token HTTP/1.1\r\nhost: x\r\ncontent-type: ${form}\r\ncontent-length: 500\r\n\r\ngrant`;
+  await new Promise<void>((resolve) => caller.write(head, () => resolve()));
+  expect((await watched.exchange()).status).toBe(200);
+  caller.destroy();
+  expect((await watched.exchange()).status).toBe(200);
+  await watched.close();
+  expect(failures).toEqual([]);
+});
+
 it('ends within a moment although a caller is still waiting', async () => {
   const fault = stage.sandbox.fault({ kind: 'never-answer' });
   const waiting = stage.token({ grant_type: 'client_credentials' }).catch((error: Error) => error);

@@ -20,6 +20,8 @@ export function answerErrors(log: (error: unknown) => void): Middleware {
         ctx.body = { error: error.kind, message: error.message };
         return;
       }
+      // The caller hung up in the middle of its request: nobody is there to answer, and nothing is wrong here.
+      if (ctx.req.destroyed && !ctx.req.complete) return;
       log(error);
       ctx.status = 500;
       ctx.body = { error: 'internal', message: 'the sandbox itself failed: see its log' };

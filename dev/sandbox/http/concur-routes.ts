@@ -60,7 +60,10 @@ function serveEndpoint(deps: ConcurRoutesDeps, dataCentre: string, endpoint: End
       });
       deliver(ctx, deps.callLog, call, delivery);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (!signal.aborted) {
+        deps.callLog.end(call, { outcome: 'answered', status: 500 });
+        throw error;
+      }
       abandon(ctx, deps.callLog, call);
     }
   };

@@ -1,4 +1,5 @@
 import { SandboxProblem } from './problem.ts';
+import { GLZ } from './types.ts';
 import type { App, ClientSecret, Company, DisabledCode, FormerHome, Principal, PrincipalType, User } from './types.ts';
 
 export interface NewCompany {
@@ -102,7 +103,7 @@ export class Directory {
 
   addCompany(input: NewCompany): Company {
     const id = this.#newPrincipalId(input.id);
-    const dataCentre = this.#home(input.dataCentre ?? this.#context.dataCentres.find((name) => name !== 'glz'));
+    const dataCentre = this.#home(input.dataCentre ?? this.#context.dataCentres.find((name) => name !== GLZ));
     const domain = input.domain ?? `${input.name.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.example`;
     const company: Company = {
       id,
@@ -268,10 +269,10 @@ export class Directory {
   }
 
   #home(dataCentre: string | undefined): string {
-    if (dataCentre !== undefined && dataCentre !== 'glz' && this.#context.dataCentres.includes(dataCentre)) {
+    if (dataCentre !== undefined && dataCentre !== GLZ && this.#context.dataCentres.includes(dataCentre)) {
       return dataCentre;
     }
-    const homes = this.#context.dataCentres.filter((name) => name !== 'glz').join(', ');
+    const homes = this.#context.dataCentres.filter((name) => name !== GLZ).join(', ');
     throw new SandboxProblem(
       'invalid',
       `no company can live in ${dataCentre ?? 'no data centre'}: choose one of ${homes}`,

@@ -4,10 +4,8 @@
  */
 import type { ConcurModel } from './concur-model.ts';
 import { Refusal } from './refusal.ts';
+import { GLZ } from './types.ts';
 import type { AccessToken, App, Company, Principal, RefreshToken } from './types.ts';
-
-/** The global landing zone: the one place where request tokens are exchanged, and where nobody lives. */
-export const GLZ = 'glz';
 
 export interface TokenGrant {
   readonly app: App;

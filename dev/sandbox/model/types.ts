@@ -7,6 +7,9 @@
 export type Rotation = 'same' | 'lax' | 'strict';
 export const rotations = ['same', 'lax', 'strict'] as const satisfies readonly Rotation[];
 
+/** The global landing zone: the one place where request tokens are exchanged, and where nobody lives. */
+export const GLZ = 'glz';
+
 export type PrincipalType = 'company' | 'user';
 
 /** Concur's codes for a company or user that may not sign in at present (Concur's docs, Authentication, response codes). */

@@ -1,5 +1,6 @@
 import type { SandboxControl } from '../control.ts';
 import type { ConcurModel } from '../model/concur-model.ts';
+import { GLZ } from '../model/types.ts';
 import type { Company } from '../model/types.ts';
 import type { Flash } from './flashes.ts';
 import { html } from './html.ts';
@@ -35,7 +36,7 @@ ${baseUris(model)}`,
 
 /** Data centres where companies can live. */
 export function homes(model: ConcurModel): readonly (readonly [string, string])[] {
-  return model.dataCentres.filter((name) => name !== 'glz').map((name) => [name, name.toUpperCase()]);
+  return model.dataCentres.filter((name) => name !== GLZ).map((name) => [name, name.toUpperCase()]);
 }
 
 function companyCard(control: SandboxControl, company: Company): Html {

@@ -1,13 +1,14 @@
 import { controlOperations } from '../control-operations.ts';
 import { readingRoutes } from '../http/reading-routes.ts';
 import type { ConcurModel } from '../model/concur-model.ts';
+import { GLZ } from '../model/types.ts';
 import { html } from './html.ts';
 import { renderPage } from './layout.ts';
 import { dataTable } from './widgets.ts';
 
 /** The control surface for the eyes of people; its JSON twin has the schemas too. */
 export function buildControlPage(model: ConcurModel): string {
-  const example = `curl -X POST ${new URL('/__sandbox/faults', model.baseUri('glz')).href} \\
+  const example = `curl -X POST ${new URL('/__sandbox/faults', model.baseUri(GLZ)).href} \\
   -H 'content-type: application/json' \\
   -d '{"kind":"html-503","match":{"endpoint":"token","dataCentre":"us2"},"times":3}'`;
   return renderPage({

@@ -57,6 +57,7 @@ a.card:hover { border-color: var(--accent); }
 .row { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
 .row form { margin: 0; }
 .row.low { align-items: flex-end; } .row form.fields { flex: 1 1 14rem; }
+pre { margin: 0; overflow-x: auto; }
 time { white-space: nowrap; }
 .push { margin-top: auto; padding-top: .3rem; }
 .after { margin-top: .7rem; }
@@ -92,7 +93,7 @@ input[type=checkbox] { width: auto; }
 .notice.bad { border-left-color: var(--bad); }
 .notice p { margin: 0; } .notice dl { margin: .5rem 0 0; display: grid; grid-template-columns: auto 1fr; gap: .2rem 1rem; }
 .notice dt { color: var(--soft); } .notice dd { margin: 0; user-select: all; }
-.scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 14px; }
+.scroll { position: relative; overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 caption { text-align: left; padding: .8rem 1rem .4rem; font-weight: 600; }
 caption .soft { font-weight: 400; }
