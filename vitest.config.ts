@@ -34,6 +34,7 @@ const FILES_AT_ONCE = 2;
 export default defineConfig({
   test: {
     maxWorkers: FILES_AT_ONCE,
+    maxConcurrency: 3,
     reporters: ['default'],
     projects: suites
       .filter(({ name }) => existsSync(new URL(`./test/${name}`, import.meta.url)))

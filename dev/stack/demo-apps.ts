@@ -1,0 +1,78 @@
+/**
+ * The partner's apps of a development stack, one per way that a landing page can know its administrator. The secrets are
+ * none: they open the sandbox on this machine alone.
+ */
+import { demoApp } from '../sandbox/demo.ts';
+
+interface DemoApp {
+  readonly app: string;
+  readonly mode: 'confirm' | 'verification-code' | 'sign-in';
+  readonly brand: string;
+  readonly color: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+export const demoApps = [
+  {
+    app: 'demo-confirm',
+    mode: 'confirm',
+    brand: 'Demo ERP',
+    color: '#0a6ed1',
+    clientId: demoApp.clientId,
+    clientSecret: demoApp.clientSecret,
+  },
+  {
+    app: 'demo-code',
+    mode: 'verification-code',
+    brand: 'Demo Travel',
+    color: '#0f6e56',
+    clientId: '5a1d0c0e-7e57-4a99-9c0d-e5a9db0c0002',
+    clientSecret: 'sandbox-demo-code-client-secret',
+  },
+  {
+    app: 'demo-sign-in',
+    mode: 'sign-in',
+    brand: 'Demo Receipts',
+    color: '#7a3e9d',
+    clientId: '5a1d0c0e-7e57-4a99-9c0d-e5a9db0c0003',
+    clientSecret: 'sandbox-demo-sign-in-client-secret',
+  },
+] as const satisfies readonly DemoApp[];
+
+/** The apps file (contract of `APPS_FILE`). `sandboxUrl` is where listings are shown. */
+export function buildAppsFile({ sandboxUrl }: { readonly sandboxUrl: string }): string {
+  const apps = demoApps.map(({ app, mode, brand, color, clientId, clientSecret }) => ({
+    app,
+    clientId,
+    clientSecret,
+    flow: 'quick-connect',
+    principal: 'company',
+    landing: {
+      mode,
+      brand,
+      color,
+      ...(mode === 'sign-in' ? { signInUrl: `${sandboxUrl}/partner/sign-in` } : {}),
+      contactUrl: 'mailto:support@partner.example',
+      supportUrl: 'https://partner.example/support',
+      privacyUrl: 'https://partner.example/privacy',
+      termsUrl: 'https://partner.example/terms',
+      manageUrl: 'https://partner.example/integrations',
+      listingUrl: `${sandboxUrl}/`,
+      nextSteps: [`Open ${brand}: receipts and expenses of your company appear there from now on.`],
+    },
+  }));
+  return `${JSON.stringify(apps, null, 2)}\n`;
+}
+
+/** The same apps as the sandbox has them on file (`SANDBOX_APPS`). */
+export function buildSandboxApps({ publicUrl }: { readonly publicUrl: string }): string {
+  return JSON.stringify(
+    demoApps.map(({ app, brand, clientId, clientSecret }) => ({
+      clientId,
+      clientSecret,
+      name: brand,
+      connectUri: `${publicUrl}/connect/${app}`,
+    })),
+  );
+}

@@ -1,0 +1,3 @@
+import { runFixturePart } from './part.ts';
+
+runFixturePart('api', Number(process.env.PORT));
