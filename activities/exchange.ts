@@ -6,13 +6,8 @@
  */
 import { judge } from '../core/concur-codes.ts';
 import { type ConnectionKey, type ConnectionSnapshot, isLiving } from '../core/connection.ts';
-import {
-  type BegunExchange,
-  beginExchange,
-  type ExchangeOutcome,
-  finishExchange,
-  receiveExchange,
-} from '../core/exchange-transaction.ts';
+import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
+import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts';
 import type { AppCredentials, CallTimes, ConcurFailure, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';

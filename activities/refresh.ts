@@ -2,6 +2,7 @@
  * The refresh: intent on file, call, answer on file. The transactions are decided in
  * `core/refresh-transaction.ts`; this file brings them together with the call.
  */
+import { SEND_BUDGET_MS } from '../core/attempts.ts';
 import { judge, type Verdict } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
@@ -12,7 +13,6 @@ import {
   finishRefresh,
   type RefreshCause,
   type RefreshOutcome,
-  SEND_BUDGET_MS,
 } from '../core/refresh-transaction.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { Secret } from '../core/secret.ts';

@@ -2,10 +2,10 @@
  * Commands of people and programs, and the two transactions around a revoke, pure. A revoke stops the reads in
  * the very transaction that records the wish; the call to Concur comes after.
  */
-import type { Aggregate, Attempt, Decision } from './aggregate.ts';
+import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
 import type { Verdict } from './concur-codes.ts';
 import type { Connection } from './connection.ts';
-import { closeLost, openUntil, SEND_BUDGET_MS } from './refresh-transaction.ts';
+import { closeLost, emptied, hasAnswer, openUntil, SEND_BUDGET_MS } from './attempts.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
 import { isUnverified } from './command-transitions.ts';
 import type { ConnectionEvent, TransitionContext } from './transition.ts';
@@ -37,8 +37,10 @@ export function applyCommand(aggregate: Aggregate, command: Command): Decision<C
   }
   const hasGrant = aggregate.grant.current !== null;
   const isCalling = openUntil(aggregate.attempts, command.nowMs) !== null;
-  const hasAnswer = aggregate.attempts.some(({ status }) => status === 'received');
-  const event = { type: 'revoke', nothingToRevoke: !hasGrant && !isCalling && !hasAnswer } as const;
+  const event = {
+    type: 'revoke',
+    nothingToRevoke: !hasGrant && !isCalling && !hasAnswer(aggregate.attempts),
+  } as const;
   const transition = reduceConnection(connection, event, context);
   if (transition.connection === connection) return { result: connection, changes: {} };
   return {
@@ -46,18 +48,20 @@ export function applyCommand(aggregate: Aggregate, command: Command): Decision<C
     changes: {
       ...transition,
       // No later try may bring the grant back: request tokens and candidates go now.
-      sessions:
-        isCalling || hasAnswer
-          ? []
-          : aggregate.sessions.map((session) => ({
-              ...session,
-              status: 'failed',
-              failure: 'connection-revoked',
-              requestToken: null,
-            })),
+      sessions: aggregate.sessions.map((session) => giveUp(session, aggregate.attempts)),
       attempts: aggregate.attempts.map((attempt) => ({ ...attempt, candidate: null })),
     },
   };
+}
+
+/** A session whose exchange has or may yet have an answer stays until that is known: its tokens are to be revoked. */
+function giveUp(session: ConnectSession, attempts: readonly Attempt[]): ConnectSession {
+  const shredded = { ...session, requestToken: null };
+  const exchange = attempts.find(({ sessionId, status }) => sessionId === session.id && status !== 'done');
+  if (exchange === undefined || exchange.status === 'lost') {
+    return { ...shredded, status: 'failed', failure: 'connection-revoked' };
+  }
+  return { ...shredded, nextTryAtMs: Math.min(session.nextTryAtMs, exchange.horizonAtMs) };
 }
 
 export interface BeginRevoke extends Times {
@@ -80,13 +84,21 @@ export function beginRevoke(aggregate: Aggregate, input: BeginRevoke): Decision<
   const { connection, grant } = aggregate;
   const { nowMs } = input;
   if (connection === null || connection.state !== 'revoking') return { result: { decision: 'settled' }, changes: {} };
+  // Tokens that nobody has looked at yet: finishing their exchange comes first, then they are revoked too.
+  if (hasAnswer(aggregate.attempts)) return { result: { decision: 'settled' }, changes: {} };
   const openUntilMs = openUntil(aggregate.attempts, nowMs);
   if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
   if (grant.current === null) {
-    return { result: { decision: 'settled' }, changes: confirm(connection, null, null, input) };
+    return { result: { decision: 'settled' }, changes: confirm(aggregate, connection, null, null, input) };
   }
   const lifeMs = (connection.accessTokenExpiresAtMs ?? 0) - nowMs;
-  if (lifeMs < LEAST_LIFE_MS || !input.hasAccessToken) return { result: { decision: 'refresh-first' }, changes: {} };
+  if (lifeMs < LEAST_LIFE_MS || !input.hasAccessToken) {
+    // The row says so too, so that whoever decides by it with another clock decides the same.
+    return {
+      result: { decision: 'refresh-first' },
+      changes: { connection: { ...connection, accessTokenExpiresAtMs: null } },
+    };
+  }
   const attempt: Attempt = {
     id: input.attemptId,
     kind: 'revoke',
@@ -116,18 +128,13 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   const { connection } = aggregate;
   const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
   if (connection === null || attempt === undefined || attempt.status === 'done') return { result: null, changes: {} };
+  // Too late: confirmed by other means, and perhaps connected again since.
+  if (connection.state !== 'revoking') return { result: null, changes: { attempts: [{ ...attempt, status: 'done' }] } };
   const { outcome, nowMs } = input;
   // "Bad refresh token" is as good a confirmation: there is nothing left to revoke.
   if (outcome.kind === 'confirmed' || outcome.verdict.outcome === 'revoked') {
     const concurCode = outcome.kind === 'confirmed' ? null : outcome.verdict.concurCode;
-    const changes = confirm(connection, outcome.correlationId, concurCode, input);
-    return {
-      result: null,
-      changes: {
-        ...changes,
-        attempts: aggregate.attempts.map((other) => ({ ...other, status: 'done', answer: null, candidate: null })),
-      },
-    };
+    return { result: null, changes: confirm(aggregate, connection, outcome.correlationId, concurCode, input) };
   }
   const { verdict, correlationId } = outcome;
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
@@ -147,10 +154,16 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   };
 }
 
-function confirm(connection: Connection, correlationId: string | null, concurCode: number | null, input: Times) {
+function confirm(
+  aggregate: Aggregate,
+  connection: Connection,
+  correlationId: string | null,
+  concurCode: number | null,
+  input: Times,
+) {
   const event: ConnectionEvent = { type: 'revoke-confirmed', concurCode, correlationId };
   const transition = reduceConnection(connection, event, contextOf(input));
-  return { ...transition, grant: { current: null, previous: null }, accessToken: null };
+  return { ...transition, ...emptied(aggregate.attempts) };
 }
 
 function contextOf(input: Times): TransitionContext {

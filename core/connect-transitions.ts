@@ -64,6 +64,11 @@ export function exchangeSucceeded(
     const after = { ...withGrant, nextActionAtMs: context.nowMs };
     return { connection: after, events: [audit(before, after, context, entry)] };
   }
+  // What came after a revoke was confirmed is revoked too: nobody looks after it, and nobody wants it.
+  if (before.state === 'revoked') {
+    const after = enter(withGrant, 'revoking', before.reason, context, { nextActionAtMs: context.nowMs });
+    return { connection: after, events: [audit(before, after, context, entry)] };
+  }
   if (before.state === 'paused') {
     const after = {
       ...withGrant,
@@ -97,9 +102,9 @@ export function exchangeFailed(
     correlationId: event.correlationId,
   };
   const failed = { ...before, lastError, failureCount: before.failureCount + 1 };
-  if (!event.final) {
-    const first = before.failureCount === 0;
-    return { connection: failed, events: first ? [audit(before, failed, context, entry)] : [] };
+  if (!event.final || event.othersWait) {
+    const isNews = event.final || before.failureCount === 0;
+    return { connection: failed, events: isNews ? [audit(before, failed, context, entry)] : [] };
   }
   const after = enter(failed, 'connect-failed', event.reason, context, { nextActionAtMs: null });
   return { connection: after, events: [audit(before, after, context, entry)] };

@@ -1,34 +1,31 @@
 /**
  * The transactions of a Connect, pure: accept (landing page completed), begin (count the use, record the
- * intent), receive (the answer is on file before anything else is done with it), finish.
+ * intent), receive (the answer is on file before anything else is done with it). The last one is in `finish-exchange.ts`.
  *
  * A Connect for a living connection is a side attempt: until its exchange has succeeded, nothing but its session
  * is touched.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
-import type { Verdict } from './concur-codes.ts';
 import { type Connection, type ConnectionKey, isEnded, type PrincipalType } from './connection.ts';
-import { closeLost, openUntil, SEND_BUDGET_MS } from './refresh-transaction.ts';
+import { closeLost, openUntil, SEND_BUDGET_MS } from './attempts.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
-import type { GrantFacts, IdentityFacts, TransitionContext } from './transition.ts';
+import type { TransitionContext } from './transition.ts';
 import { reduceConnection } from './transitions.ts';
 
 /** Concur allows a request token five uses within its 24 hours. */
-const MAX_USES = 5;
+export const MAX_USES = 5;
 
 /** Pauses before the second to fifth use, in units of `RETRY_SLOW_EVERY`: at 5 min, 1 h, 6 h and 20 h by default. */
 const USE_SPREAD = [1, 11, 60, 168] as const;
 
-/** A request that never left this machine costs no use; it is tried again after this. */
-const UNSENT_PAUSE_MS = 15_000;
-
-interface Times {
+/** Clock and settings of every transaction of a Connect. */
+export interface ExchangeTimes {
   readonly nowMs: number;
   readonly policy: RefreshPolicy;
   readonly workflowId: string;
 }
 
-export interface AcceptConnect extends Times {
+export interface AcceptConnect extends ExchangeTimes {
   readonly key: ConnectionKey;
   readonly sessionId: string;
   readonly actor: string;
@@ -46,7 +43,7 @@ export function acceptConnect(aggregate: Aggregate, input: AcceptConnect): Decis
     customerRef: session?.customerRef ?? null,
     userId: session?.userId ?? null,
   } as const;
-  const transition = reduceConnection(before, event, contextOf(input, input.actor));
+  const transition = reduceConnection(before, event, exchangeContext(input, input.actor));
   if (aggregate.connection !== null) return { result: transition.connection, changes: transition };
   // The trail of a new connection begins with no state at all.
   const events = transition.events.map((entry) => ({ ...entry, stateFrom: null }));
@@ -87,7 +84,7 @@ function buildConnection(input: AcceptConnect): Connection {
   };
 }
 
-export interface BeginExchange extends Times {
+export interface BeginExchange extends ExchangeTimes {
   readonly attemptId: string;
   readonly sessionId: string;
 }
@@ -117,18 +114,18 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   if (connection === null || session === undefined || session.status !== 'completed') {
     return { result: { decision: 'settled' }, changes: {} };
   }
-  if (isEnded(connection.state)) return giveUp(connection, session, 'session-expired', input);
+  if (isEnded(connection.state)) return giveUp(aggregate, connection, session, 'session-expired', input);
   const received = aggregate.attempts.find(
     ({ status, sessionId }) => status === 'received' && sessionId === session.id,
   );
   if (received !== undefined) {
     return { result: { decision: 'resume', connection, attempt: received, userId: session.userId }, changes: {} };
   }
-  if (connection.state === 'revoking') return giveUp(connection, session, 'connection-revoked', input);
+  if (connection.state === 'revoking') return giveUp(aggregate, connection, session, 'connection-revoked', input);
   const openUntilMs = openUntil(aggregate.attempts, nowMs);
   if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
   if (session.requestToken === null || session.expiresAtMs <= nowMs || session.uses >= MAX_USES) {
-    return giveUp(connection, session, 'request-token-rejected', input);
+    return giveUp(aggregate, connection, session, 'request-token-rejected', input);
   }
   if (session.nextTryAtMs > nowMs) return { result: { decision: 'wait', untilMs: session.nextTryAtMs }, changes: {} };
 
@@ -145,7 +142,9 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
     candidate: null,
   };
   // The use is counted before the call, and the next one spread, in case this try never reports back.
-  const counted = { ...session, uses: session.uses + 1, nextTryAtMs: nowMs + spreadMs(input.policy, session.uses) };
+  const uses = session.uses + 1;
+  const nextTryAtMs = uses < MAX_USES ? nowMs + spreadMs(input.policy, session.uses) : attempt.horizonAtMs;
+  const counted = { ...session, uses, nextTryAtMs };
   return {
     result: { decision: 'call', connection, attempt, requestToken: session.requestToken, userId: session.userId },
     changes: { attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)], sessions: [counted] },
@@ -153,6 +152,7 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
 }
 
 function giveUp(
+  aggregate: Aggregate,
   connection: Connection,
   session: ConnectSession,
   failure: string,
@@ -161,13 +161,19 @@ function giveUp(
   const event = {
     type: 'exchange-failed',
     final: true,
+    othersWait: hasOthers(aggregate, session),
     reason: failure,
     concurCode: connection.lastError?.concurCode ?? null,
     correlationId: connection.lastError?.correlationId ?? null,
     userId: session.userId,
   } as const;
-  const transition = reduceConnection(connection, event, contextOf(input, 'workflow'));
+  const transition = reduceConnection(connection, event, exchangeContext(input, 'workflow'));
   return { result: { decision: 'settled' }, changes: { ...transition, sessions: [shred(session, 'failed', failure)] } };
+}
+
+/** Whether another connect waits its turn. */
+export function hasOthers({ sessions }: Aggregate, session: ConnectSession | undefined): boolean {
+  return sessions.some(({ id, status }) => id !== session?.id && status === 'completed');
 }
 
 /** Puts the sealed answer on file: before identity, before the tokens are sorted, before anything. */
@@ -177,161 +183,8 @@ export function receiveExchange(aggregate: Aggregate, input: { attemptId: string
   return { result: true, changes: { attempts: [{ ...attempt, status: 'received', answer: input.answer }] } };
 }
 
-export type ExchangeOutcome =
-  | {
-      readonly kind: 'tokens';
-      readonly facts: GrantFacts;
-      readonly identity: IdentityFacts;
-      readonly accessToken: string;
-      readonly refreshToken: string;
-      readonly correlationId: string | null;
-    }
-  /** Concur gave tokens, but the connect can't be finished; `disposal` says what became of them. */
-  | {
-      readonly kind: 'refused';
-      readonly reason: 'identity-mismatch' | 'no-refresh-token' | 'foreign-geolocation';
-      readonly disposal: 'revoked' | 'discarded' | 'unrevoked';
-      readonly correlationId: string | null;
-    }
-  | {
-      readonly kind: 'failure';
-      readonly verdict: Verdict;
-      readonly sent: boolean;
-      readonly correlationId: string | null;
-    };
-
-export interface FinishExchange extends Times {
-  readonly attemptId: string;
-  readonly outcome: ExchangeOutcome;
-}
-
-export type FinishedExchange = 'connected' | 'failed' | 'duplicate';
-
-export function finishExchange(aggregate: Aggregate, input: FinishExchange): Decision<FinishedExchange> {
-  const { connection } = aggregate;
-  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
-  if (connection === null || attempt === undefined || attempt.status === 'done') {
-    return { result: 'duplicate', changes: {} };
-  }
-  const session = aggregate.sessions.find(({ id }) => id === attempt.sessionId);
-  const { outcome } = input;
-  switch (outcome.kind) {
-    case 'tokens':
-      return finishConnected(aggregate, connection, attempt, session, outcome, input);
-    case 'refused':
-      return finishRefused(connection, attempt, session, outcome, input);
-    case 'failure':
-      return finishFailed(connection, attempt, session, outcome, input);
-  }
-}
-
-function finishConnected(
-  aggregate: Aggregate,
-  connection: Connection,
-  attempt: Attempt,
-  session: ConnectSession | undefined,
-  outcome: Extract<ExchangeOutcome, { kind: 'tokens' }>,
-  input: FinishExchange,
-): Decision<FinishedExchange> {
-  const event = {
-    type: 'exchange-succeeded',
-    facts: outcome.facts,
-    identity: outcome.identity,
-    customerRef: session?.customerRef ?? null,
-    userId: session?.userId ?? null,
-    correlationId: outcome.correlationId,
-  } as const;
-  const transition = reduceConnection(connection, event, contextOf(input, 'concur-admin'));
-  return {
-    result: 'connected',
-    changes: {
-      ...transition,
-      grant: {
-        current: { sealed: outcome.refreshToken, attemptId: attempt.id, refused: false },
-        previous: aggregate.grant.current,
-      },
-      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
-      attempts: aggregate.attempts.map((other) =>
-        other.id === attempt.id || other.status === 'lost'
-          ? { ...other, status: 'done', answer: null, candidate: null }
-          : other,
-      ),
-      // Older connects that still wait are overtaken by this one.
-      sessions: aggregate.sessions
-        .filter(({ status }) => status === 'completed')
-        .map((other) => shred(other, 'connected', null)),
-    },
-  };
-}
-
-function finishRefused(
-  connection: Connection,
-  attempt: Attempt,
-  session: ConnectSession | undefined,
-  outcome: Extract<ExchangeOutcome, { kind: 'refused' }>,
-  input: FinishExchange,
-): Decision<FinishedExchange> {
-  const event = {
-    type: 'exchange-failed',
-    final: true,
-    reason: `${outcome.reason}:${outcome.disposal}`,
-    concurCode: null,
-    correlationId: outcome.correlationId,
-    userId: session?.userId ?? null,
-  } as const;
-  const transition = reduceConnection(connection, event, contextOf(input, 'workflow'));
-  const failure = outcome.reason === 'identity-mismatch' ? 'identity-mismatch' : 'connect-failed';
-  // The reason on the connection is the plain word; what became of the tokens stays in the audit trail.
-  const state = transition.connection.state;
-  const named =
-    state === 'connect-failed' ? { ...transition.connection, reason: outcome.reason } : transition.connection;
-  return {
-    result: 'failed',
-    changes: {
-      connection: named,
-      events: transition.events,
-      attempts: [{ ...attempt, status: 'done', answer: null }],
-      sessions: session === undefined ? [] : [shred(session, 'failed', failure)],
-    },
-  };
-}
-
-function finishFailed(
-  connection: Connection,
-  attempt: Attempt,
-  session: ConnectSession | undefined,
-  outcome: Extract<ExchangeOutcome, { kind: 'failure' }>,
-  input: FinishExchange,
-): Decision<FinishedExchange> {
-  const { nowMs } = input;
-  const { verdict, sent } = outcome;
-  const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
-  const settled: Attempt = { ...attempt, status: isUncertain ? 'uncertain' : 'done' };
-  if (session === undefined || session.status !== 'completed')
-    return { result: 'failed', changes: { attempts: [settled] } };
-
-  const uses = sent ? session.uses : session.uses - 1;
-  const pauseMs = verdict.pauseMs ?? 0;
-  const nextTryAtMs = sent
-    ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
-    : nowMs + UNSENT_PAUSE_MS;
-  const isFinal = verdict.outcome === 'dead' || uses >= MAX_USES || nextTryAtMs >= session.expiresAtMs;
-  const event = {
-    type: 'exchange-failed',
-    final: isFinal && !isUncertain,
-    reason: verdict.reason,
-    concurCode: verdict.concurCode,
-    correlationId: outcome.correlationId,
-    userId: session.userId,
-  } as const;
-  const transition = reduceConnection(connection, event, contextOf(input, 'workflow'));
-  const failure = verdict.outcome === 'dead' ? 'request-token-rejected' : 'connect-failed';
-  const nextSession = event.final ? shred(session, 'failed', failure) : { ...session, uses, nextTryAtMs };
-  return { result: 'failed', changes: { ...transition, attempts: [settled], sessions: [nextSession] } };
-}
-
 /** Settles a session: its request token is of no more use and goes. */
-function shred(session: ConnectSession, status: 'connected' | 'failed', failure: string | null): ConnectSession {
+export function shred(session: ConnectSession, status: 'connected' | 'failed', failure: string | null): ConnectSession {
   return { ...session, status, failure, requestToken: null };
 }
 
@@ -340,6 +193,6 @@ function spreadMs(policy: RefreshPolicy, uses: number): number {
   return policy.retrySlowEveryMs * (USE_SPREAD[Math.min(uses, USE_SPREAD.length - 1)] ?? 1);
 }
 
-function contextOf(input: Times, actor: string): TransitionContext {
+export function exchangeContext(input: ExchangeTimes, actor: string): TransitionContext {
   return { nowMs: input.nowMs, policy: input.policy, workflowId: input.workflowId, actor, reason: null };
 }

@@ -32,8 +32,8 @@ export interface Inbox {
   arrivals(): number;
   /** The oldest command; commands go before everything else. */
   nextCommand(): InboxEntry | null;
-  /** A connect whose session the snapshot cannot show yet. */
-  nextToLoad(): InboxEntry | null;
+  /** Connects whose sessions the snapshot cannot show yet. */
+  manyToLoad(): readonly InboxEntry[];
   /** The entry that wants a refresh most. */
   nextRefresh(nowMs: number): InboxEntry | null;
   /** From when on some entry wants a refresh; null: none does. */
@@ -74,7 +74,7 @@ export function createInbox(): Inbox {
     isEmpty: () => entries.length === 0,
     arrivals: () => arrivals,
     nextCommand: () => entries.find(({ wish }) => wish.kind === 'command') ?? null,
-    nextToLoad: () => entries.find(({ isLoaded }) => !isLoaded) ?? null,
+    manyToLoad: () => entries.filter(({ isLoaded }) => !isLoaded),
     nextRefresh: (nowMs) => {
       const wanted = entries.filter((entry) => wantedFromMs(entry) <= nowMs);
       const byKind = (kind: Wish['kind']) => wanted.find(({ wish }) => wish.kind === kind);

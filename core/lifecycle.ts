@@ -62,7 +62,9 @@ export async function runLifecycle(
   inbox: Inbox,
   first?: ConnectionSnapshot,
 ): Promise<LifecycleEnd> {
-  let snapshot = first ?? (await host.load());
+  // A connect that came with the start of the run is in the inbox after a turn, and known to the first reading.
+  await Promise.resolve();
+  let snapshot = first ?? (await load(host, inbox));
   let standstills = 0;
   let notBeforeMs = 0;
   for (;;) {
@@ -79,16 +81,24 @@ export async function runLifecycle(
     }
     const before: ConnectionSnapshot = snapshot;
     try {
-      snapshot = await perform(step, host, snapshot);
+      snapshot = await perform(step, host, inbox, snapshot);
     } catch (error) {
       host.callFailed(error);
-      snapshot = await host.load();
+      snapshot = await load(host, inbox);
     }
     if (step.entry !== null) dealtWith(step.entry, snapshot, host.now(), inbox);
     const isCall = step.do !== 'command' && step.do !== 'load';
     standstills = isCall && snapshot !== null && !hasMoved(before, snapshot) ? standstills + 1 : 0;
     if (standstills > 0) notBeforeMs = host.now() + standstillPauseMs(standstills);
   }
+}
+
+/** Reads the row; what was asked for before the reading began can be seen in it. */
+async function load(host: LifecycleHost, inbox: Inbox): Promise<ConnectionSnapshot | null> {
+  const known = inbox.manyToLoad();
+  const snapshot = await host.load();
+  for (const entry of known) entry.isLoaded = true;
+  return snapshot;
 }
 
 /** Whether a step changed anything that the next decision rests on. */
@@ -108,8 +118,7 @@ function hasMoved(before: ConnectionSnapshot, after: ConnectionSnapshot): boolea
 }
 
 function dealtWith(entry: InboxEntry, snapshot: ConnectionSnapshot | null, nowMs: number, inbox: Inbox): void {
-  if (entry.wish.kind === 'connect') entry.isLoaded = true;
-  else if (!isStillWanted(entry.wish, snapshot, nowMs)) inbox.settle(entry, nowMs);
+  if (!isStillWanted(entry.wish, snapshot, nowMs)) inbox.settle(entry, nowMs);
 }
 
 type Step =
@@ -131,8 +140,7 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
     const { name, actor, reason } = command.wish;
     return { do: 'command', order: { name, actor, reason }, entry: command };
   }
-  const unseen = inbox.nextToLoad();
-  if (unseen !== null) return { do: 'load', entry: unseen };
+  if (inbox.manyToLoad().length > 0) return { do: 'load', entry: null };
   if (isEnded(connection.state) && snapshot.pendingConnects.length === 0) return { do: 'end' };
 
   // An attempt whose end is unknown, Concur's pause and our own breakdown hold back every call.
@@ -176,13 +184,14 @@ function refreshFor(entry: InboxEntry, version: number): Step {
 async function perform(
   step: Exclude<Step, { do: 'end' | 'sleep' }>,
   host: LifecycleHost,
+  inbox: Inbox,
   snapshot: ConnectionSnapshot,
 ): Promise<ConnectionSnapshot | null> {
   switch (step.do) {
     case 'command':
       return await host.command(step.order);
     case 'load':
-      return await host.load();
+      return await load(host, inbox);
     case 'exchange':
       return await host.exchange({ attemptId: host.nextAttemptId(), sessionId: step.sessionId });
     case 'revoke':

@@ -4,10 +4,12 @@
  * and what came back is saved by compare-and-set or kept as a candidate, never dropped.
  */
 import type { Aggregate, Attempt, Changes, Decision, Grant, SealedToken } from './aggregate.ts';
+import { closeLost, emptied, hasAnswer, isRotationLost, openUntil, SEND_BUDGET_MS } from './attempts.ts';
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { horizonMs, keepAliveAtMs, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 import type { GrantFacts, Remaining, TransitionContext } from './transition.ts';
+import { isProof } from './refresh-transitions.ts';
 import { reduceConnection } from './transitions.ts';
 
 /**
@@ -38,9 +40,6 @@ export type BegunRefresh =
   /** Not now: an attempt is open, or Concur asked for a pause. */
   | { readonly decision: 'wait'; readonly untilMs: number };
 
-/** Between the begin and the sending; a process that was frozen for longer must not send. */
-export const SEND_BUDGET_MS = 10_000;
-
 export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decision<BegunRefresh> {
   const { connection } = aggregate;
   const { nowMs, policy, cause } = input;
@@ -58,7 +57,7 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
     return { result: { decision: 'wait', untilMs: connection.pausedUntilMs }, changes: {} };
   }
   const token = untriedToken(aggregate);
-  if (token === null) return { result: { decision: 'adopted' }, changes: {} };
+  if (token === null) return { result: { decision: 'adopted' }, changes: endRefused(aggregate, connection, input) };
 
   const attempt: Attempt = {
     id: input.attemptId,
@@ -94,26 +93,7 @@ function notDueYet(connection: Connection, input: BeginRefresh): Changes | null 
   if (connection.state !== 'active' || upkeepOf(policy, connection, nowMs) === 'warm') return null;
   if (keepAliveAtMs(policy, connection, workflowId) <= nowMs) return null;
   // Nobody reads it any more: let the access token lapse and sleep until the keep-alive.
-  const context = { nowMs, policy, workflowId, actor: 'workflow', reason: null };
-  return { connection: reduceConnection(connection, { type: 'refresh-postponed' }, context).connection };
-}
-
-/** End of the horizon of the attempt that may still bring an answer; null when there is none. */
-export function openUntil(attempts: readonly Attempt[], nowMs: number, exceptId?: string): number | null {
-  let latest: number | null = null;
-  for (const attempt of attempts) {
-    const mayAnswer = attempt.status === 'open' || attempt.status === 'uncertain';
-    if (!mayAnswer || attempt.id === exceptId || attempt.horizonAtMs <= nowMs) continue;
-    latest = Math.max(latest ?? 0, attempt.horizonAtMs);
-  }
-  return latest;
-}
-
-/** Attempts past their horizon: nobody will ever know how they ended. */
-export function closeLost(attempts: readonly Attempt[], nowMs: number): Attempt[] {
-  return attempts
-    .filter(({ status, horizonAtMs }) => (status === 'open' || status === 'uncertain') && horizonAtMs <= nowMs)
-    .map((attempt) => ({ ...attempt, status: 'lost' as const }));
+  return { connection: reduceConnection(connection, { type: 'refresh-postponed' }, contextOf(input)).connection };
 }
 
 /** The refresh token to try: the current one, then the previous, then candidates, newest first. */
@@ -125,6 +105,37 @@ function untriedToken(aggregate: Aggregate, refusedId?: string): SealedToken | n
   }
   return null;
 }
+
+/**
+ * What to write when no token is left to ask with: the verdict that an open attempt held back until now. Without any
+ * refused token there is no evidence, and nothing is written; a revoke then has nothing to do.
+ */
+function endRefused(aggregate: Aggregate, connection: Connection, input: BeginRefresh): Changes {
+  const { grant, attempts } = aggregate;
+  const hasEvidence = grant.current?.refused === true || connection.state === 'revoking';
+  if (!hasEvidence || hasAnswer(attempts)) return {};
+  const rotationLost = isRotationLost(attempts, connection.version);
+  const event = {
+    type: 'refresh-failed',
+    verdict: everyTokenRefused,
+    remaining: { kind: 'none', rotationLost },
+    uncertainUntilMs: null,
+    correlationId: null,
+  } as const;
+  const transition = reduceConnection(connection, event, contextOf(input));
+  return { ...transition, ...(transition.connection.state === 'revoked' ? emptied(attempts) : {}) };
+}
+
+const everyTokenRefused: Verdict = {
+  outcome: 'dead',
+  scope: 'connection',
+  reason: 'bad-refresh-token',
+  pauseMs: null,
+  slow: false,
+  confirmAfterMs: null,
+  alarm: false,
+  concurCode: null,
+};
 
 /** What came of the call. Tokens are already sealed under the attempt's id. */
 export type RefreshOutcome =
@@ -156,9 +167,9 @@ export function finishRefresh(aggregate: Aggregate, input: FinishRefresh): Decis
   }
   const { outcome } = input;
   if (outcome.kind === 'failure') return finishFailed(aggregate, connection, attempt, outcome, input);
-  if (connection.version !== attempt.versionRead || isEnded(connection.state)) {
-    return keepCandidate(attempt, outcome.refreshToken);
-  }
+  // The revoke that ended this life of the connection has ended these tokens with it.
+  if (isEnded(connection.state) || connection.state === 'connecting') return keepCandidate(attempt, null);
+  if (connection.version !== attempt.versionRead) return keepCandidate(attempt, outcome.refreshToken);
   return save(aggregate, connection, attempt, outcome, input);
 }
 
@@ -200,8 +211,10 @@ function nextGrant(aggregate: Aggregate, attempt: Attempt, refreshToken: string 
     return { current: { sealed: refreshToken, attemptId: attempt.id, refused: false }, previous: current };
   }
   const sent = tokenById(aggregate, attempt.tokenAttemptId);
-  if (sent === null || sent.attemptId === current?.attemptId) return aggregate.grant;
-  return { current: sent, previous: null };
+  if (sent === null) return aggregate.grant;
+  // It works, whatever another attempt with it was told.
+  const proven = { ...sent, refused: false };
+  return { current: proven, previous: sent.attemptId === current?.attemptId ? aggregate.grant.previous : null };
 }
 
 /** The version moved on while Concur answered: whose token is the living one is not known, so keep this too. */
@@ -219,16 +232,20 @@ function finishFailed(
 ): Decision<FinishedRefresh> {
   const { nowMs } = input;
   const { verdict, correlationId } = outcome;
-  const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
+  const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs && attempt.status !== 'lost';
   const settled: Attempt = {
     ...attempt,
     status: isUncertain ? 'uncertain' : verdict.outcome === 'uncertain' ? 'lost' : 'done',
   };
+  // Told before: the horizon may have passed since, nothing else is new.
+  if (verdict.outcome === 'uncertain' && attempt.status !== 'open') {
+    if (settled.status === attempt.status) return { result: 'duplicate', changes: {} };
+    return { result: 'failed', changes: { attempts: [settled] } };
+  }
   // Somebody saved newer tokens meanwhile: this failure speaks of a token that is no longer in use.
   if (connection.version !== attempt.versionRead) return { result: 'failed', changes: { attempts: [settled] } };
 
-  const isDead = verdict.outcome === 'dead' && verdict.confirmAfterMs === null;
-  const refusedId = isDead ? (attempt.tokenAttemptId ?? undefined) : undefined;
+  const refusedId = isProof(connection, verdict, nowMs) ? (attempt.tokenAttemptId ?? undefined) : undefined;
   const marked = refusedId === undefined ? null : markRefused(aggregate, refusedId);
   const others = (marked?.attempts ?? aggregate.attempts).filter(({ id }) => id !== attempt.id);
   const event = {
@@ -239,7 +256,7 @@ function finishFailed(
     correlationId,
   } as const;
   const transition = reduceConnection(connection, event, contextOf(input));
-  const revoked = transition.connection.state === 'revoked';
+  const isRevoked = transition.connection.state === 'revoked' && connection.state === 'revoking';
   return {
     result: 'failed',
     changes: {
@@ -247,7 +264,7 @@ function finishFailed(
       events: transition.events,
       attempts: [settled, ...(marked === null ? [] : others)],
       ...(marked === null ? {} : { grant: marked.grant }),
-      ...(revoked ? { grant: { current: null, previous: null }, accessToken: null } : {}),
+      ...(isRevoked ? emptied([settled, ...others]) : {}),
     },
   };
 }
@@ -261,11 +278,8 @@ function remainingProof(
   if (refusedId !== undefined && untriedToken(aggregate, refusedId) !== null) return { kind: 'untried-token' };
   const untilMs = openUntil(aggregate.attempts, nowMs, attempt.id);
   if (untilMs !== null) return { kind: 'open-attempt', untilMs };
-  const rotationLost = aggregate.attempts.some(
-    ({ id, kind, status, versionRead }) =>
-      id !== attempt.id && kind === 'refresh' && status !== 'done' && versionRead === attempt.versionRead,
-  );
-  return { kind: 'none', rotationLost };
+  const others = aggregate.attempts.filter(({ id }) => id !== attempt.id);
+  return { kind: 'none', rotationLost: isRotationLost(others, attempt.versionRead) };
 }
 
 function markRefused(aggregate: Aggregate, attemptId: string): { grant: Grant; attempts: Attempt[] } {
@@ -283,6 +297,6 @@ function tokenById(aggregate: Aggregate, attemptId: string | null): SealedToken 
   return all.find((token) => token?.attemptId === attemptId) ?? null;
 }
 
-function contextOf(input: FinishRefresh): TransitionContext {
-  return { nowMs: input.nowMs, policy: input.policy, workflowId: input.workflowId, actor: 'workflow', reason: null };
+function contextOf({ nowMs, policy, workflowId }: BeginRefresh | FinishRefresh): TransitionContext {
+  return { nowMs, policy, workflowId, actor: 'workflow', reason: null };
 }

@@ -5,7 +5,7 @@
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { revokeConfirmed } from './command-transitions.ts';
-import { keepAliveAtMs, retryPauseMs } from './refresh-policy.ts';
+import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs } from './refresh-policy.ts';
 import type { AuditEntry } from './stores.ts';
 import {
   audit,
@@ -46,8 +46,13 @@ export function refreshSucceeded(
     events.push(audit(before, fresh, context, { type: 'connection.moved', reason, correlationId }));
   }
   switch (before.state) {
-    case 'revoking':
-      return { connection: { ...fresh, nextActionAtMs: context.nowMs }, events };
+    case 'revoking': {
+      // Failures of the revoke itself still count: a DELETE that is refused again and again must not do so in a storm.
+      const { failureCount, lastError } = before;
+      const isUsable = event.facts.accessTokenExpiresAtMs - context.nowMs > LEAST_INTERVAL_MS;
+      const nextActionAtMs = context.nowMs + (isUsable ? 0 : LEAST_INTERVAL_MS);
+      return { connection: { ...fresh, failureCount, lastError, nextActionAtMs }, events };
+    }
     case 'paused':
       return {
         connection: {
@@ -83,7 +88,10 @@ export function refreshFailed(
   context: TransitionContext,
 ): Transition {
   const { verdict, correlationId } = event;
-  if (isEnded(before.state) || before.state === 'reauthorization-required') return { connection: before, events: [] };
+  // Before the exchange there is no grant: what failed belongs to an earlier life of this connection.
+  if (isEnded(before.state) || before.state === 'connecting' || before.state === 'reauthorization-required') {
+    return { connection: before, events: [] };
+  }
   const failureCount = before.failureCount + 1;
   const lastError = { code: verdict.reason, concurCode: verdict.concurCode, atMs: context.nowMs, correlationId };
   const pausedUntilMs = verdict.pauseMs === null ? before.pausedUntilMs : context.nowMs + verdict.pauseMs;
@@ -92,26 +100,21 @@ export function refreshFailed(
   const { state, nextActionAtMs, reason, suspectedSinceMs } = consequence(failed, event, context);
 
   // The first failure of each trouble is on record, its repetitions are not.
-  const isNews = before.lastError?.code !== verdict.reason || before.state !== state;
-  if (before.state === 'paused' && state !== 'reauthorization-required') {
+  const isNewTrouble = before.lastError?.code !== verdict.reason;
+  const isDead = state === 'reauthorization-required';
+  if (isDead && before.state === 'revoking') {
+    // The proof that a revoke wants: Concur knows the grant no more.
+    const confirmed = { type: 'revoke-confirmed', concurCode: verdict.concurCode, correlationId } as const;
+    return revokeConfirmed(failed, confirmed, context);
+  }
+  if (!isDead && (before.state === 'paused' || before.state === 'revoking')) {
     const after = { ...failed, suspectedSinceMs, nextActionAtMs };
     return {
       connection: after,
-      events: isNews ? [audit(before, after, context, { type: 'refresh.failed', ...entry })] : [],
+      events: isNewTrouble ? [audit(before, after, context, { type: 'refresh.failed', ...entry })] : [],
     };
   }
-  if (before.state === 'revoking') {
-    if (state === 'reauthorization-required') {
-      // The proof that a revoke wants: Concur knows the grant no more.
-      const confirmed = { type: 'revoke-confirmed', concurCode: verdict.concurCode, correlationId } as const;
-      return revokeConfirmed(failed, confirmed, context);
-    }
-    const after = { ...failed, suspectedSinceMs, nextActionAtMs };
-    return {
-      connection: after,
-      events: isNews ? [audit(before, after, context, { type: 'refresh.failed', ...entry })] : [],
-    };
-  }
+  const isNews = isNewTrouble || before.state !== state;
   const resumeState = state === 'blocked' ? resumeStateOf(before) : null;
   const after = enter(failed, state, reason, context, { nextActionAtMs, suspectedSinceMs, resumeState });
   const type = state === before.state ? 'refresh.failed' : `connection.${state.replaceAll('-', '_')}`;
@@ -119,6 +122,13 @@ export function refreshFailed(
     connection: after,
     events: isNews ? [audit(before, after, context, { type, ...entry, reason: reason ?? verdict.reason })] : [],
   };
+}
+
+/** Whether a "dead" counts against the token that was sent: at once, or as the second of its kind, late enough. */
+export function isProof({ suspectedSinceMs }: Connection, verdict: Verdict, nowMs: number): boolean {
+  if (verdict.outcome !== 'dead') return false;
+  const { confirmAfterMs } = verdict;
+  return confirmAfterMs === null || (suspectedSinceMs !== null && nowMs - suspectedSinceMs >= confirmAfterMs);
 }
 
 /** Which state a failed refresh leads to, and when the next try is due. */
@@ -162,16 +172,14 @@ function consequence(
   if (remaining.kind === 'open-attempt') {
     return { state: 'retrying', nextActionAtMs: remaining.untilMs, reason: verdict.reason, suspectedSinceMs };
   }
-  if (verdict.confirmAfterMs !== null) {
+  if (verdict.confirmAfterMs !== null && !isProof(failed, verdict, nowMs)) {
     const since = suspectedSinceMs ?? nowMs;
-    if (nowMs - since < verdict.confirmAfterMs) {
-      return {
-        state: 'suspended',
-        nextActionAtMs: since + verdict.confirmAfterMs,
-        reason: verdict.reason,
-        suspectedSinceMs: since,
-      };
-    }
+    return {
+      state: 'suspended',
+      nextActionAtMs: since + verdict.confirmAfterMs,
+      reason: verdict.reason,
+      suspectedSinceMs: since,
+    };
   }
   const reason = remaining.rotationLost ? 'rotation-lost' : verdict.reason;
   return { state: 'reauthorization-required', nextActionAtMs: null, reason, suspectedSinceMs };

@@ -1,7 +1,7 @@
 /** What the workflow gets to see of a connection, made from what is on file. */
 import type { Aggregate } from './aggregate.ts';
 import type { ConnectionSnapshot } from './connection.ts';
-import { openUntil } from './refresh-transaction.ts';
+import { openUntil } from './attempts.ts';
 import { type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 
 /** Null when no such connection exists. `answered` sessions (an answer is on file) are due at once. */

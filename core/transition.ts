@@ -44,6 +44,8 @@ export type ConnectionEvent =
       /** One try of an exchange brought nothing; `final` when no further try will follow. */
       readonly type: 'exchange-failed';
       readonly final: boolean;
+      /** Another connect waits its turn: the connection goes on connecting for it. */
+      readonly othersWait: boolean;
       readonly reason: string;
       readonly concurCode: number | null;
       readonly correlationId: string | null;

@@ -25,11 +25,11 @@ export function reduceConnection(before: Connection, event: ConnectionEvent, con
       return refreshSucceeded(before, event, context);
     case 'refresh-failed':
       return refreshFailed(before, event, context);
-    case 'refresh-postponed':
-      return {
-        connection: { ...before, nextActionAtMs: keepAliveAtMs(context.policy, before, context.workflowId) },
-        events: [],
-      };
+    case 'refresh-postponed': {
+      if (before.state !== 'active') return { connection: before, events: [] };
+      const nextActionAtMs = keepAliveAtMs(context.policy, before, context.workflowId);
+      return { connection: { ...before, nextActionAtMs }, events: [] };
+    }
     case 'read':
       return { connection: { ...before, lastReadAtMs: Math.max(before.lastReadAtMs ?? 0, context.nowMs) }, events: [] };
     case 'pause':

@@ -1,0 +1,44 @@
+/** What the attempts on file say: whether a call may still be answered, whether one was lost, what waits to be finished. */
+import type { Attempt, Changes } from './aggregate.ts';
+
+/** Between the begin and the sending; a process that was frozen for longer must not send. */
+export const SEND_BUDGET_MS = 10_000;
+
+/** End of the horizon of the attempt that may still bring an answer; null when there is none. */
+export function openUntil(attempts: readonly Attempt[], nowMs: number, exceptId?: string): number | null {
+  let latest: number | null = null;
+  for (const attempt of attempts) {
+    const mayAnswer = attempt.status === 'open' || attempt.status === 'uncertain';
+    if (!mayAnswer || attempt.id === exceptId || attempt.horizonAtMs <= nowMs) continue;
+    latest = Math.max(latest ?? 0, attempt.horizonAtMs);
+  }
+  return latest;
+}
+
+/** Attempts past their horizon: nobody will ever know how they ended. */
+export function closeLost(attempts: readonly Attempt[], nowMs: number): Attempt[] {
+  return attempts
+    .filter(({ status, horizonAtMs }) => (status === 'open' || status === 'uncertain') && horizonAtMs <= nowMs)
+    .map((attempt) => ({ ...attempt, status: 'lost' as const }));
+}
+
+/** Whether a refresh of this version never told how it ended: it may have taken the living token with it. */
+export function isRotationLost(attempts: readonly Attempt[], version: number): boolean {
+  return attempts.some(
+    ({ kind, status, versionRead }) => kind === 'refresh' && status !== 'done' && versionRead === version,
+  );
+}
+
+/** What is left of the secrets once a revoke is confirmed. A late answer finds its attempt done. */
+export function emptied(attempts: readonly Attempt[]): Pick<Changes, 'grant' | 'accessToken' | 'attempts'> {
+  return {
+    grant: { current: null, previous: null },
+    accessToken: null,
+    attempts: attempts.map((attempt) => ({ ...attempt, status: 'done', answer: null, candidate: null })),
+  };
+}
+
+/** Whether the answer of an exchange is on file and has not been looked at. */
+export function hasAnswer(attempts: readonly Attempt[]): boolean {
+  return attempts.some(({ status }) => status === 'received');
+}

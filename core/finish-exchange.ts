@@ -1,0 +1,183 @@
+/**
+ * The last transaction of a Connect, pure: what came of the exchange. Success overwrites in place, failure touches a
+ * connection that is connecting, and beside a living one nothing but the session.
+ */
+import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
+import type { Verdict } from './concur-codes.ts';
+import { type Connection, isEnded } from './connection.ts';
+import { exchangeContext, type ExchangeTimes, hasOthers, MAX_USES, shred } from './exchange-transaction.ts';
+import type { GrantFacts, IdentityFacts } from './transition.ts';
+import { reduceConnection } from './transitions.ts';
+
+/** A request that never left this machine costs no use; it is tried again after this. */
+const UNSENT_PAUSE_MS = 15_000;
+
+/** What came of the call. Tokens are already sealed under the attempt's id. */
+export type ExchangeOutcome =
+  | {
+      readonly kind: 'tokens';
+      readonly facts: GrantFacts;
+      readonly identity: IdentityFacts;
+      readonly accessToken: string;
+      readonly refreshToken: string;
+      readonly correlationId: string | null;
+    }
+  /** Concur gave tokens, but the connect can't be finished; `disposal` says what became of them. */
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'identity-mismatch' | 'no-refresh-token' | 'foreign-geolocation';
+      readonly disposal: 'revoked' | 'discarded' | 'unrevoked';
+      readonly correlationId: string | null;
+    }
+  | {
+      readonly kind: 'failure';
+      readonly verdict: Verdict;
+      readonly sent: boolean;
+      readonly correlationId: string | null;
+    };
+
+export interface FinishExchange extends ExchangeTimes {
+  readonly attemptId: string;
+  readonly outcome: ExchangeOutcome;
+}
+
+export type FinishedExchange = 'connected' | 'failed' | 'duplicate';
+
+export function finishExchange(aggregate: Aggregate, input: FinishExchange): Decision<FinishedExchange> {
+  const { connection } = aggregate;
+  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
+  if (connection === null || attempt === undefined || attempt.status === 'done') {
+    return { result: 'duplicate', changes: {} };
+  }
+  const session = aggregate.sessions.find(({ id }) => id === attempt.sessionId);
+  const { outcome } = input;
+  switch (outcome.kind) {
+    case 'tokens':
+      return finishConnected(aggregate, connection, attempt, session, outcome, input);
+    case 'refused':
+      return finishRefused(aggregate, connection, attempt, session, outcome, input);
+    case 'failure':
+      return finishFailed(aggregate, connection, attempt, session, outcome, input);
+  }
+}
+
+function finishConnected(
+  aggregate: Aggregate,
+  connection: Connection,
+  attempt: Attempt,
+  session: ConnectSession | undefined,
+  outcome: Extract<ExchangeOutcome, { kind: 'tokens' }>,
+  input: FinishExchange,
+): Decision<FinishedExchange> {
+  const event = {
+    type: 'exchange-succeeded',
+    facts: outcome.facts,
+    identity: outcome.identity,
+    customerRef: session?.customerRef ?? null,
+    userId: session?.userId ?? null,
+    correlationId: outcome.correlationId,
+  } as const;
+  const transition = reduceConnection(connection, event, exchangeContext(input, 'concur-admin'));
+  const answered = new Set(
+    aggregate.attempts
+      .filter(({ id, status }) => id !== attempt.id && status === 'received')
+      .map(({ sessionId }) => sessionId),
+  );
+  return {
+    result: 'connected',
+    changes: {
+      ...transition,
+      grant: {
+        current: { sealed: outcome.refreshToken, attemptId: attempt.id, refused: false },
+        previous: aggregate.grant.current,
+      },
+      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
+      attempts: aggregate.attempts.map((other) =>
+        other.id === attempt.id || other.status === 'lost'
+          ? { ...other, status: 'done', answer: null, candidate: null }
+          : other,
+      ),
+      // Connects that still wait are overtaken by this one: tried later, they would undo a Disconnect after it.
+      sessions: aggregate.sessions
+        .filter(({ id, status }) => status === 'completed' && !answered.has(id))
+        .map((other) => shred(other, 'connected', null)),
+    },
+  };
+}
+
+function finishRefused(
+  aggregate: Aggregate,
+  connection: Connection,
+  attempt: Attempt,
+  session: ConnectSession | undefined,
+  outcome: Extract<ExchangeOutcome, { kind: 'refused' }>,
+  input: FinishExchange,
+): Decision<FinishedExchange> {
+  const event = {
+    type: 'exchange-failed',
+    final: true,
+    othersWait: hasOthers(aggregate, session),
+    reason: `${outcome.reason}:${outcome.disposal}`,
+    concurCode: null,
+    correlationId: outcome.correlationId,
+    userId: session?.userId ?? null,
+  } as const;
+  const transition = reduceConnection(connection, event, exchangeContext(input, 'workflow'));
+  const failure = outcome.reason === 'identity-mismatch' ? 'identity-mismatch' : 'connect-failed';
+  // The reason on the connection is the plain word; what became of the tokens stays in the audit trail.
+  const state = transition.connection.state;
+  const named =
+    state === 'connect-failed' ? { ...transition.connection, reason: outcome.reason } : transition.connection;
+  return {
+    result: 'failed',
+    changes: {
+      connection: named,
+      events: transition.events,
+      attempts: [{ ...attempt, status: 'done', answer: null }],
+      sessions: session === undefined ? [] : [shred(session, 'failed', failure)],
+    },
+  };
+}
+
+function finishFailed(
+  aggregate: Aggregate,
+  connection: Connection,
+  attempt: Attempt,
+  session: ConnectSession | undefined,
+  outcome: Extract<ExchangeOutcome, { kind: 'failure' }>,
+  input: FinishExchange,
+): Decision<FinishedExchange> {
+  const { nowMs } = input;
+  const { verdict, sent } = outcome;
+  const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
+  const settled: Attempt = { ...attempt, status: isUncertain ? 'uncertain' : 'done' };
+  if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain' && isUncertain) {
+    return { result: 'duplicate', changes: {} };
+  }
+  if (session === undefined || session.status !== 'completed')
+    return { result: 'failed', changes: { attempts: [settled] } };
+
+  const uses = sent ? session.uses : session.uses - 1;
+  const pauseMs = verdict.pauseMs ?? 0;
+  const nextTryAtMs = sent
+    ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
+    : nowMs + UNSENT_PAUSE_MS;
+  const isUnwanted = connection.state === 'revoking' || isEnded(connection.state);
+  const isFinal = isUnwanted || verdict.outcome === 'dead' || uses >= MAX_USES || nextTryAtMs >= session.expiresAtMs;
+  const event = {
+    type: 'exchange-failed',
+    final: isFinal && !isUncertain,
+    othersWait: hasOthers(aggregate, session),
+    reason: verdict.reason,
+    concurCode: verdict.concurCode,
+    correlationId: outcome.correlationId,
+    userId: session.userId,
+  } as const;
+  const transition = reduceConnection(connection, event, exchangeContext(input, 'workflow'));
+  const failure = verdict.outcome === 'dead' ? 'request-token-rejected' : 'connect-failed';
+  const nextSession = event.final ? shred(session, 'failed', failure) : { ...session, uses, nextTryAtMs };
+  // Tries that never left come four a minute: beside a living connection the last of them is enough.
+  const isNoise = !sent && !event.final && connection.state !== 'connecting';
+  const changes = { ...transition, ...(isNoise ? { events: [] } : {}) };
+  return { result: 'failed', changes: { ...changes, attempts: [settled], sessions: [nextSession] } };
+}

@@ -1,0 +1,324 @@
+import { describe, expect, it } from 'vitest';
+import { type Aggregate, applyChanges, type Attempt, type Decision } from '../../core/aggregate.ts';
+import { openUntil } from '../../core/attempts.ts';
+import type { ConnectionState } from '../../core/connection.ts';
+import {
+  type BeginRefresh,
+  beginRefresh,
+  finishRefresh,
+  type RefreshCause,
+  type RefreshOutcome,
+} from '../../core/refresh-transaction.ts';
+import {
+  buildAggregate,
+  buildAttempt,
+  buildConnection,
+  buildFacts,
+  buildToken,
+  buildVerdict,
+  DAY,
+  HOUR,
+  MINUTE,
+  NOW_MS,
+  SECOND,
+  times,
+} from '../simulation/builders.ts';
+
+function begin(aggregate: Aggregate, input: Partial<BeginRefresh> = {}) {
+  const decision = beginRefresh(aggregate, { ...times, attemptId: 'a1', cause: 'due', expectedVersion: 1, ...input });
+  return { ...decision, after: applyChanges(aggregate, decision.changes) };
+}
+
+function finish(aggregate: Aggregate, outcome: RefreshOutcome, { attemptId = 'a1', nowMs = NOW_MS + SECOND } = {}) {
+  const decision = finishRefresh(aggregate, { ...times, nowMs, attemptId, outcome });
+  return { ...decision, after: applyChanges(aggregate, decision.changes) };
+}
+
+function tokens(refreshToken: string | null = 'sealed:new'): RefreshOutcome {
+  return { kind: 'tokens', facts: buildFacts(), accessToken: 'sealed:access', refreshToken, correlationId: null };
+}
+
+function failed(...verdict: Parameters<typeof buildVerdict>): RefreshOutcome {
+  return { kind: 'failure', verdict: buildVerdict(...verdict), correlationId: null };
+}
+
+const dead = failed('dead', { reason: 'bad-refresh-token', concurCode: 108 });
+const open = (overrides: Partial<Attempt> = {}) => buildAggregate({ attempts: [buildAttempt(overrides)] });
+const inState = (state: ConnectionState, overrides = {}) =>
+  buildAggregate({ connection: buildConnection({ state, ...overrides }) });
+
+describe('beginning a refresh', () => {
+  it('puts the intent on file before the call', () => {
+    const { result, after } = begin(buildAggregate());
+    expect(result).toMatchObject({ decision: 'call', token: { attemptId: 'a0' } });
+    expect(after.attempts).toMatchObject([
+      { id: 'a1', status: 'open', versionRead: 1, tokenAttemptId: 'a0', horizonAtMs: NOW_MS + 190 * SECOND },
+    ]);
+  });
+
+  it('adopts what somebody else has saved meanwhile', () => {
+    expect(begin(buildAggregate(), { expectedVersion: 0 })).toMatchObject({
+      result: { decision: 'adopted' },
+      changes: {},
+    });
+    expect(begin(buildAggregate(), { expectedVersion: null }).result.decision).toBe('call');
+  });
+
+  it('waits for an attempt that may still bring an answer, even when forced', () => {
+    const { result, changes } = begin(open({ id: 'other' }), { cause: 'forced' });
+    expect(result).toEqual({ decision: 'wait', untilMs: NOW_MS + 190 * SECOND });
+    expect(changes).toEqual({});
+  });
+
+  it('gives up an attempt past its horizon as lost', () => {
+    const { result, after } = begin(open({ id: 'other', horizonAtMs: NOW_MS }));
+    expect(result.decision).toBe('call');
+    expect(after.attempts.map(({ id, status }) => [id, status])).toEqual([
+      ['a1', 'open'],
+      ['other', 'lost'],
+    ]);
+  });
+
+  it('waits as long as Concur asked for', () => {
+    const paused = inState('retrying', { pausedUntilMs: NOW_MS + MINUTE });
+    expect(begin(paused).result).toEqual({ decision: 'wait', untilMs: NOW_MS + MINUTE });
+    expect(begin(paused, { nowMs: NOW_MS + MINUTE }).result.decision).toBe('call');
+  });
+
+  it('does nothing before the deadline, by the clock of whoever holds the lock', () => {
+    const { result, changes } = begin(inState('active', { nextActionAtMs: NOW_MS + 1 }));
+    expect(result.decision).toBe('adopted');
+    expect(changes).toEqual({});
+  });
+
+  it('lets the token of a connection lapse that nobody reads any more', () => {
+    const { result, after } = begin(inState('active', { lastReadAtMs: NOW_MS - 2 * HOUR }));
+    expect(result.decision).toBe('adopted');
+    expect(after.connection?.nextActionAtMs).toBeGreaterThan(NOW_MS + 28 * DAY);
+  });
+
+  it('makes the connection warm when a reader found the token stale', () => {
+    const { result, after } = begin(inState('active', { lastReadAtMs: null, nextActionAtMs: NOW_MS + DAY }), {
+      cause: 'fresh',
+    });
+    expect(result.decision).toBe('call');
+    expect(after.connection?.lastReadAtMs).toBe(NOW_MS);
+  });
+
+  const causes: readonly RefreshCause[] = ['due', 'fresh', 'forced', 'rejected', 'revoke'];
+  const all = 'due fresh forced rejected revoke';
+  it.each<[ConnectionState, string]>([
+    ['connecting', ''],
+    ['active', all],
+    ['retrying', all],
+    ['suspended', all],
+    ['blocked', all],
+    ['paused', 'due'],
+    ['revoking', 'revoke'],
+    ['reauthorization-required', ''],
+    ['revoked', ''],
+    ['connect-failed', ''],
+  ])('when %s is done for: %s', (state, allowed) => {
+    const called = causes.filter((cause) => begin(inState(state), { cause }).result.decision === 'call');
+    expect(called.join(' ')).toBe(allowed);
+  });
+
+  it('does nothing for a connection that does not exist', () => {
+    expect(begin(buildAggregate({ connection: null })).result.decision).toBe('adopted');
+  });
+
+  it('takes the current token, then the previous, then candidates, newest first', () => {
+    const candidate = (id: string) => buildAttempt({ id, status: 'done', candidate: buildToken(id) });
+    const grant = { current: buildToken('a0', { refused: true }), previous: buildToken('b') };
+    const attempts = [candidate('d'), candidate('c')];
+    const tried = (aggregate: Aggregate) => begin(aggregate).result;
+    expect(tried(buildAggregate({ attempts }))).toMatchObject({ token: { attemptId: 'a0' } });
+    expect(tried(buildAggregate({ grant, attempts }))).toMatchObject({ token: { attemptId: 'b' } });
+    expect(tried(buildAggregate({ grant: { ...grant, previous: null }, attempts }))).toMatchObject({
+      token: { attemptId: 'd' },
+    });
+  });
+});
+
+describe('finishing a refresh with tokens', () => {
+  it('makes the new token current, the old one previous, and raises the version', () => {
+    const { result, changes, after } = finish(open(), tokens());
+    expect(result).toBe('saved');
+    expect(after.grant).toEqual({ current: buildToken('a1', { sealed: 'sealed:new' }), previous: buildToken('a0') });
+    expect(after.connection).toMatchObject({ version: 2, state: 'active' });
+    expect(changes.accessToken).toEqual({ sealed: 'sealed:access', attemptId: 'a1', tokenType: 'Bearer' });
+    expect(after.attempts).toEqual([]);
+  });
+
+  it('keeps the token on file when Concur returned none or the same', () => {
+    expect(finish(open(), tokens(null)).after).toMatchObject({
+      connection: { version: 2 },
+      grant: { current: buildToken('a0'), previous: null },
+    });
+  });
+
+  it('makes the previous token current again when it was the one that worked', () => {
+    const grant = { current: buildToken('a0', { refused: true }), previous: buildToken('b') };
+    const before = buildAggregate({ grant, attempts: [buildAttempt({ tokenAttemptId: 'b' })] });
+    expect(finish(before, tokens(null)).after.grant).toEqual({ current: buildToken('b'), previous: null });
+  });
+
+  it('no longer counts a token as refused that a late answer proves alive', () => {
+    const grant = { current: buildToken('a0', { refused: true }), previous: null };
+    const late = { ...open({ status: 'lost' }), grant };
+    expect(finish(late, tokens(null)).after.grant.current).toEqual(buildToken('a0'));
+  });
+
+  it('twice changes nothing the second time', () => {
+    const once = finish(open(), tokens()).after;
+    expect(finish(once, tokens())).toMatchObject({ result: 'duplicate', changes: {} });
+  });
+
+  it('after the version moved on keeps what came as a candidate', () => {
+    const { result, after } = finish(open({ versionRead: 0 }), tokens());
+    expect(result).toBe('candidate');
+    expect(after.connection).toEqual(buildConnection());
+    expect(after.attempts).toMatchObject([
+      { id: 'a1', status: 'done', candidate: { sealed: 'sealed:new', attemptId: 'a1', refused: false } },
+    ]);
+  });
+
+  it.each(['uncertain', 'lost'] as const)('saves an answer that came late for an attempt already %s', (status) => {
+    expect(finish(open({ status }), tokens()).result).toBe('saved');
+  });
+
+  it('brings a connection back that was called dead before the answer came', () => {
+    const late = { ...inState('reauthorization-required'), attempts: [buildAttempt({ status: 'lost' })] };
+    expect(finish(late, tokens()).after.connection?.state).toBe('active');
+  });
+
+  it('forgets lost attempts and candidates, but no attempt that may still answer', () => {
+    const others = [
+      buildAttempt({ id: 'lost', status: 'lost' }),
+      buildAttempt({ id: 'kept', status: 'done', candidate: buildToken('kept') }),
+      buildAttempt({ id: 'open', kind: 'exchange' }),
+    ];
+    const { after } = finish(buildAggregate({ attempts: [buildAttempt(), ...others] }), tokens());
+    expect(after.attempts.map(({ id }) => id)).toEqual(['open']);
+  });
+
+  it('after the revoke was confirmed keeps nothing: those tokens were ended with the others', () => {
+    const late = { ...inState('revoked'), attempts: [buildAttempt({ status: 'lost' })] };
+    const { after } = finish(late, tokens());
+    expect(after.connection?.state).toBe('revoked');
+    expect(after.attempts).toEqual([]);
+  });
+
+  it('of an unknown attempt does nothing', () => {
+    expect(finish(buildAggregate(), tokens())).toMatchObject({ result: 'duplicate', changes: {} });
+  });
+});
+
+describe('finishing a refresh without tokens', () => {
+  it('keeps the attempt open to a late answer when the outcome is unknown', () => {
+    const { after } = finish(open(), failed('uncertain', { slow: true }));
+    expect(after.connection).toMatchObject({ state: 'retrying', failureCount: 1 });
+    expect(after.attempts).toMatchObject([{ status: 'uncertain' }]);
+    expect(openUntil(after.attempts, NOW_MS + 2 * SECOND)).toBe(NOW_MS + 190 * SECOND);
+  });
+
+  it('counts an unknown outcome once, however often it is told', () => {
+    const once = finish(open(), failed('uncertain')).after;
+    expect(finish(once, failed('uncertain'))).toMatchObject({ result: 'duplicate', changes: {} });
+  });
+
+  it('gives the attempt up as lost when the horizon has passed', () => {
+    const uncertain = finish(open(), failed('uncertain')).after;
+    const end = finish(uncertain, failed('uncertain'), { nowMs: NOW_MS + 190 * SECOND }).after;
+    expect(end.attempts).toMatchObject([{ status: 'lost' }]);
+    expect(end.connection).toEqual(uncertain.connection);
+  });
+
+  it('does not speak of a token that is no longer in use', () => {
+    const { result, after } = finish(open({ versionRead: 0 }), dead);
+    expect(result).toBe('failed');
+    expect(after.connection).toEqual(buildConnection());
+    expect(after.grant.current?.refused).toBe(false);
+  });
+
+  it('called dead tries the previous token next, at once', () => {
+    const before = buildAggregate({
+      grant: { current: buildToken('a0'), previous: buildToken('b') },
+      attempts: [buildAttempt()],
+    });
+    const { after } = finish(before, dead);
+    expect(after.connection).toMatchObject({ state: 'retrying', nextActionAtMs: NOW_MS + SECOND });
+    expect(after.grant).toMatchObject({ current: { refused: true }, previous: { refused: false } });
+    expect(begin(after, { attemptId: 'a2', nowMs: NOW_MS + SECOND }).result).toMatchObject({
+      token: { attemptId: 'b' },
+    });
+  });
+
+  it('is death when every token on file was refused', () => {
+    const before = buildAggregate({
+      grant: { current: buildToken('a0'), previous: buildToken('b', { refused: true }) },
+      attempts: [buildAttempt()],
+    });
+    const { after } = finish(before, dead);
+    expect(after.connection).toMatchObject({ state: 'reauthorization-required', reason: 'bad-refresh-token' });
+    expect(after.grant.current?.sealed).toBe('sealed:a0');
+  });
+
+  it('is not death while another attempt may still answer', () => {
+    const other = buildAttempt({ id: 'other', horizonAtMs: NOW_MS + MINUTE });
+    const { after } = finish(buildAggregate({ attempts: [other, buildAttempt()] }), dead);
+    expect(after.connection).toMatchObject({ state: 'retrying', nextActionAtMs: NOW_MS + MINUTE });
+  });
+
+  it('is death after all when that attempt never answered: no token is left to ask with', () => {
+    const other = buildAttempt({ id: 'other', horizonAtMs: NOW_MS + MINUTE });
+    const waiting = finish(buildAggregate({ attempts: [other, buildAttempt()] }), dead).after;
+    const { result, after } = begin(waiting, { attemptId: 'a3', nowMs: NOW_MS + MINUTE });
+    expect(result.decision).toBe('adopted');
+    expect(after.connection).toMatchObject({ state: 'reauthorization-required', reason: 'rotation-lost' });
+  });
+
+  it('names the lost rotation when an earlier answer of the same token was lost', () => {
+    const lost = buildAttempt({ id: 'other', status: 'lost' });
+    const { after } = finish(buildAggregate({ attempts: [buildAttempt(), lost] }), dead);
+    expect(after.connection).toMatchObject({ state: 'reauthorization-required', reason: 'rotation-lost' });
+  });
+
+  it('by a code that needs confirming still asks the previous token before it is death', () => {
+    const unknown = failed('dead', { reason: 'principal-unknown', confirmAfterMs: HOUR });
+    const grant = { current: buildToken('a0'), previous: buildToken('b') };
+    const suspected = buildConnection({ state: 'suspended', suspectedSinceMs: NOW_MS - 2 * HOUR });
+    const first = finish(buildAggregate({ connection: suspected, grant, attempts: [buildAttempt()] }), unknown).after;
+    expect(first.connection).toMatchObject({ state: 'retrying', nextActionAtMs: NOW_MS + SECOND });
+    const second = finish({ ...first, attempts: [buildAttempt({ id: 'a2', tokenAttemptId: 'b' })] }, unknown, {
+      attemptId: 'a2',
+    }).after;
+    expect(second.connection).toMatchObject({ state: 'reauthorization-required', reason: 'principal-unknown' });
+  });
+
+  it('proves a revoke when Concur knows the grant no more', () => {
+    const { after, changes } = finish(
+      { ...inState('revoking'), attempts: [buildAttempt(), buildAttempt({ id: 'lost', status: 'lost' })] },
+      dead,
+    );
+    expect(after.connection?.state).toBe('revoked');
+    expect(after.grant).toEqual({ current: null, previous: null });
+    expect(changes.accessToken).toBeNull();
+    expect(after.attempts).toEqual([]);
+  });
+});
+
+it('a revoke of a connection whose tokens are all refused is proven without a call', () => {
+  const grant = { current: buildToken('a0', { refused: true }), previous: null };
+  const { after } = begin({ ...inState('revoking'), grant }, { cause: 'revoke' });
+  expect(after.connection?.state).toBe('revoked');
+  expect(after.grant.current).toBeNull();
+});
+
+it('every decision leaves the aggregate that it was given as it was', () => {
+  const before = open();
+  const copy: Aggregate = structuredClone(before);
+  const decisions: Decision<unknown>[] = [begin(before), finish(before, tokens()), finish(before, dead)];
+  expect(decisions).toHaveLength(3);
+  expect(before).toEqual(copy);
+});
