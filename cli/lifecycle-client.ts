@@ -1,5 +1,15 @@
 /** Commands to the workflow of a connection, which is started where it does not run. */
-import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  isGrpcServiceError,
+  ServiceError,
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { Config } from '../runtime/settings.ts';
@@ -20,7 +30,7 @@ export type LifecycleCommand = 'refresh' | 'revoke' | 'pause' | 'resume';
 
 export interface LifecycleClient {
   /** Throws `temporal-unavailable` when no server, or no worker, answers in time. */
-  command(key: ConnectionKey, command: LifecycleCommand, input: CommandInput): Promise<CommandResult>;
+  command(key: ConnectionKey, command: LifecycleCommand, input: CommandInput): Promise<Pick<CommandResult, 'settled'>>;
   close(): Promise<void>;
 }
 
@@ -52,6 +62,9 @@ export async function createLifecycleClient(temporal: Config['temporal']): Promi
           client.workflow.executeUpdateWithStart(updates[command], { args: [input], startWorkflowOperation }),
         );
       } catch (cause) {
+        // The run ended while it was asked, as it does after a revoke: the row says how.
+        if (hasEnded(cause)) return { settled: true };
+        if (!isTransport(cause)) throw cause;
         throw unavailable(
           `The workflow did not answer: is a worker running on task queue ${taskQueue}?`,
           address,
@@ -61,6 +74,21 @@ export async function createLifecycleClient(temporal: Config['temporal']): Promi
     },
     close: () => connection.close(),
   };
+}
+
+/** `AcceptedUpdateCompletedWorkflow` is the server's own word. */
+function hasEnded(error: unknown): boolean {
+  if (error instanceof WorkflowNotFoundError) return true;
+  if (!(error instanceof WorkflowUpdateFailedError)) return false;
+  return error.cause instanceof ApplicationFailure && error.cause.type === 'AcceptedUpdateCompletedWorkflow';
+}
+
+function isTransport(error: unknown): boolean {
+  return (
+    error instanceof ServiceError ||
+    error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
+    isGrpcServiceError(error)
+  );
 }
 
 function unavailable(message: string, address: string, cause: unknown): AppError {

@@ -11,7 +11,7 @@ export interface PoolOptions {
 }
 
 /** Time-outs in milliseconds. Every wait for the database ends, and the server's end comes before the client's. */
-export const databaseTimeouts = {
+const databaseTimeouts = {
   connectMs: 5_000,
   lockMs: 8_000,
   statementMs: 10_000,
