@@ -115,5 +115,7 @@ export type Upkeep = 'warm' | 'idle';
 
 export interface PendingConnect {
   readonly sessionId: string;
+  /** Exchanges tried so far. */
+  readonly uses: number;
   readonly nextTryAtMs: number;
 }

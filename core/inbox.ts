@@ -117,7 +117,8 @@ function isAnswered(wish: Wish, { connection, pendingConnects }: ConnectionSnaps
   switch (wish.kind) {
     case 'connect': {
       const pending = pendingConnects.find(({ sessionId }) => sessionId === wish.sessionId);
-      return pending === undefined || pending.nextTryAtMs > nowMs;
+      // Before its first try it is not answered, however the clocks of API and workflow differ.
+      return pending === undefined || (pending.uses > 0 && pending.nextTryAtMs > nowMs);
     }
     case 'fresh':
       // Only an active connection makes its reader wait; elsewhere the row already has the answer.

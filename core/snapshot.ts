@@ -16,7 +16,7 @@ export function buildSnapshot(
     connection,
     pendingConnects: sessions
       .filter(({ status }) => status === 'completed')
-      .map(({ id, nextTryAtMs }) => ({ sessionId: id, nextTryAtMs: answered.has(id) ? 0 : nextTryAtMs })),
+      .map(({ id, uses, nextTryAtMs }) => ({ sessionId: id, uses, nextTryAtMs: answered.has(id) ? 0 : nextTryAtMs })),
     openUntilMs: openUntil(attempts, context.nowMs),
     upkeep: upkeepOf(context.policy, connection, context.nowMs),
     listingUrl: context.listingUrl,

@@ -42,7 +42,7 @@ import {
   statusQuery,
   tokenRejectedSignal,
 } from './contract.ts';
-import { buildDetails, buildSearchAttributes, buildTimerSummary } from './operator-view.ts';
+import { buildDetails, buildSearchAttributes, buildTimerSummary, isSameAttributes } from './operator-view.ts';
 import { callOptions, concurActivities, recordActivities } from './proxies.ts';
 
 /** A warm connection starts a new run about daily; one that sleeps for months does not. */
@@ -120,9 +120,10 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     const before = current;
     current = snapshot;
     setCurrentDetails(buildDetails(snapshot, generation));
+    const known =
+      before === null ? workflowInfo().typedSearchAttributes.getAll() : buildSearchAttributes(before.connection);
     const attributes = buildSearchAttributes(snapshot.connection);
-    const known = before === null ? knownAttributes() : JSON.stringify(buildSearchAttributes(before.connection));
-    if (JSON.stringify(attributes) !== known) upsertSearchAttributes(attributes);
+    if (!isSameAttributes(attributes, known)) upsertSearchAttributes(attributes);
   };
 
   // *Cancel* in the UI stops the upkeep; it must not stop the run that a later `resume` is sent to.
@@ -186,12 +187,6 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
 async function continueRun(input: LifecycleInput): Promise<never> {
   const { memo } = workflowInfo();
   return await makeContinueAsNewFunc<typeof connectionLifecycle>(memo === undefined ? {} : { memo })(input);
-}
-
-/** Search attributes that this run was started with, in the form in which they are compared. */
-function knownAttributes(): string {
-  const known = workflowInfo().typedSearchAttributes;
-  return JSON.stringify(known.getAll());
 }
 
 function resourceOf(snapshot: ConnectionSnapshot): ReturnType<typeof buildConnectionResource> {

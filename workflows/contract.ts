@@ -38,7 +38,10 @@ export interface CarriedState {
   readonly generation: number;
 }
 
-/** What an operator or the API may say with a command; every field may be missing, so may the whole. */
+/**
+ * What an operator or the API may say with a command; every field may be missing. From the Temporal UI the whole may
+ * be missing too, which handlers bear although the types of updates can't say so.
+ */
 export interface CommandInput {
   readonly actor?: string;
   readonly reason?: string;
@@ -70,10 +73,10 @@ export interface CommandResult {
 
 export const connectUpdate = defineUpdate<CommandResult, [ConnectInput]>('connect');
 export const ensureFreshUpdate = defineUpdate<CommandResult, [EnsureFreshInput]>('ensureFresh');
-export const refreshUpdate = defineUpdate<CommandResult, [CommandInput?]>('refresh');
-export const revokeUpdate = defineUpdate<CommandResult, [CommandInput?]>('revoke');
-export const pauseUpdate = defineUpdate<CommandResult, [CommandInput?]>('pause');
-export const resumeUpdate = defineUpdate<CommandResult, [CommandInput?]>('resume');
+export const refreshUpdate = defineUpdate<CommandResult, [CommandInput]>('refresh');
+export const revokeUpdate = defineUpdate<CommandResult, [CommandInput]>('revoke');
+export const pauseUpdate = defineUpdate<CommandResult, [CommandInput]>('pause');
+export const resumeUpdate = defineUpdate<CommandResult, [CommandInput]>('resume');
 
 export const tokenRejectedSignal = defineSignal<[TokenRejectedInput?]>('tokenRejected');
 export const refreshSignal = defineSignal<[CommandInput?]>('refresh');

@@ -25,6 +25,19 @@ export function buildSearchAttributes(connection: Connection): SearchAttributeUp
   ];
 }
 
+/** Whether both say the same; an attribute that is unset may be null or missing. */
+export function isSameAttributes(
+  one: readonly SearchAttributeUpdatePair[],
+  other: readonly SearchAttributeUpdatePair[],
+): boolean {
+  return canonical(one) === canonical(other);
+}
+
+function canonical(pairs: readonly SearchAttributeUpdatePair[]): string {
+  const set = pairs.filter(({ value }) => value !== null).map(({ key, value }) => [key.name, value] as const);
+  return JSON.stringify(set.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** What an operator can do about each state, in words. */
 const advice: Record<ConnectionState, string> = {
   connecting: 'Nothing to do: the exchange is tried until the request token ends.',

@@ -1,0 +1,215 @@
+/**
+ * Everything behind the API, real: PostgreSQL, Temporal, the sandbox over HTTP, and workers as processes of their own
+ * that a test can kill. It does by itself what the API does when a landing page is completed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import type { Connection, ConnectionKey } from '../../core/connection.ts';
+import { acceptConnect } from '../../core/exchange-transaction.ts';
+import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
+import { Secret } from '../../core/secret.ts';
+import { sealContexts } from '../../core/seal-contexts.ts';
+import type { App, ConnectionStore } from '../../core/stores.ts';
+import { createAppStore } from '../../db/app-store.ts';
+import { createConnectionStore } from '../../db/connection-store.ts';
+import { createDataKeyStore } from '../../db/data-key-store.ts';
+import { createPool } from '../../db/pool.ts';
+import { createSessionStore } from '../../db/session-store.ts';
+import { createSandbox, type SandboxOptions } from '../../dev/sandbox/sandbox.ts';
+import { createVault } from '../../vault/vault.ts';
+import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
+import { createTestDatabase } from '../rig/test-database.ts';
+import { createTestTemporal } from '../rig/test-temporal.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const silent = (): void => {};
+const silentLog = { debug: silent, info: silent, warn: silent, error: silent };
+
+export interface WorkerProcess {
+  /** Everything it has printed. */
+  readonly output: () => string;
+  /** SIGKILL: no last word. */
+  kill(): Promise<void>;
+  /** SIGTERM; its exit code. */
+  stop(): Promise<number | null>;
+}
+
+export type Backend = Awaited<ReturnType<typeof createBackend>>;
+
+export async function createBackend(options: SandboxOptions = {}) {
+  const [database, temporal, sandbox] = await Promise.all([
+    createTestDatabase(),
+    createTestTemporal(),
+    createSandbox(options),
+  ]);
+  const pool = createPool({ url: database.url, log: silentLog });
+  const kek = { kid: 'test', key: new Secret(randomBytes(32).toString('base64url')) };
+  const vault = await createVault({ keks: [kek], dataKeys: createDataKeyStore(pool) });
+  const connections: ConnectionStore = createConnectionStore(pool);
+  const sessions = createSessionStore(pool);
+  const concurApp = sandbox.addApp({ connectUri: 'http://127.0.0.1:1/connect/demo' });
+  /** What every process of this installation is told. */
+  const environment = {
+    EVERGRANT_MODE: 'development',
+    DATABASE_URL: database.url,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    EVERGRANT_KEKS: `${kek.kid}:${kek.key.reveal()}`,
+    CONCUR_BASE_URIS: JSON.stringify(sandbox.baseUris),
+  };
+  await addApp();
+  const workers = new Set<WorkerProcess>();
+
+  async function addApp(): Promise<void> {
+    const apps = createAppStore(pool);
+    await apps.apply(buildApp(concurApp.clientId));
+    const id = randomUUID();
+    const secret = new Secret(concurApp.secrets.at(-1)?.value ?? '');
+    const [sealed, fingerprint] = await Promise.all([
+      vault.seal(secret, sealContexts.clientSecret(id)),
+      vault.fingerprint(secret, 'app_secrets'),
+    ]);
+    await apps.addSecret('demo', { id, sealed, fingerprint, createdAtMs: Date.now() });
+  }
+
+  /** Resolves when the worker polls. */
+  async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'worker/main.ts'], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { PATH: process.env.PATH ?? '', ...environment, ...env },
+    });
+    const chunks: Buffer[] = [];
+    child.stdout?.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    const output = (): string => Buffer.concat(chunks).toString();
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
+      child.once('exit', (code) => reject(new Error(`the worker ended with ${code}:\n${output()}`)));
+    });
+    const worker: WorkerProcess = {
+      output,
+      async kill() {
+        workers.delete(worker);
+        child.kill('SIGKILL');
+        await exitOf(child);
+      },
+      async stop() {
+        workers.delete(worker);
+        child.kill('SIGTERM');
+        return await exitOf(child);
+      },
+    };
+    workers.add(worker);
+    return worker;
+  }
+
+  /** A company at the sandbox whose administrator has completed the landing page; the exchange has been asked for. */
+  async function connect(dataCentre = 'us2'): Promise<{ key: ConnectionKey; result: CommandResult }> {
+    const company = sandbox.addCompany({ name: 'Aurora', dataCentre });
+    sandbox.addUser({ companyId: company.id, webServicesAdmin: true });
+    const { requestToken, userId } = sandbox.pressConnect({ clientId: concurApp.clientId, principalId: company.id });
+    const key: ConnectionKey = { app: 'demo', principal: company.id };
+    const sessionId = randomUUID();
+    const nowMs = Date.now();
+    await sessions.open({
+      id: sessionId,
+      ...key,
+      cookieHash: 'unused',
+      csrf: 'unused',
+      userId,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + 86_400_000,
+      requestToken: await vault.seal(new Secret(requestToken), sealContexts.requestToken(sessionId)),
+      requestTokenFingerprint: sessionId,
+      addressFingerprint: 'unused',
+    });
+    const workflowId = connectionWorkflowId(key);
+    await sessions.complete({ app: key.app, id: sessionId, nowMs, addressFingerprint: 'unused' }, (aggregate) =>
+      acceptConnect(aggregate, {
+        key,
+        sessionId,
+        actor: 'concur-admin',
+        newConnectionId: randomUUID(),
+        principalType: 'company',
+        nowMs,
+        policy: defaultRefreshPolicy,
+        workflowId,
+      }),
+    );
+    const result = await temporal.client.workflow.executeUpdateWithStart(connectUpdate, {
+      args: [{ sessionId }],
+      startWorkflowOperation: new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
+        workflowId,
+        taskQueue: 'evergrant',
+        args: [key],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    });
+    return { key, result };
+  }
+
+  return {
+    sandbox,
+    concurApp,
+    environment,
+    vault,
+    connections,
+    client: temporal.client,
+    startWorker,
+    connect,
+    handle: (key: ConnectionKey) => temporal.client.workflow.getHandle(connectionWorkflowId(key)),
+    async connection(key: ConnectionKey): Promise<Connection> {
+      const aggregate = await connections.maybeOne(key);
+      if (aggregate?.connection == null) throw new Error('there is no such connection');
+      return aggregate.connection;
+    },
+    async close(): Promise<void> {
+      await Promise.all([...workers].map((worker) => worker.stop()));
+      await sandbox.close();
+      await pool.end();
+      await temporal.close();
+      await database.drop();
+    },
+  };
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode);
+    child.once('exit', (code) => resolve(code));
+  });
+}
+
+function buildApp(clientId: string): App {
+  return {
+    app: 'demo',
+    clientId,
+    flow: 'quick-connect',
+    principal: 'company',
+    environment: 'production',
+    landing: {
+      mode: 'confirm',
+      brand: 'Demo ERP',
+      color: '#0a6ed1',
+      logoUrl: null,
+      logoAlt: '',
+      signInUrl: null,
+      signUpUrl: null,
+      contactUrl: null,
+      supportUrl: 'https://partner.test/support',
+      privacyUrl: 'https://partner.test/privacy',
+      termsUrl: null,
+      manageUrl: null,
+      listingUrl: 'https://appcenter.test/demo',
+      nextSteps: [],
+    },
+    webhooks: [],
+    requiredScopes: [],
+    legacyClientId: null,
+    allowUnverified: false,
+    allowPasswordLogin: false,
+  };
+}
