@@ -1,0 +1,34 @@
+import type { JWTPayload } from 'jose';
+import { AppError } from '../../core/errors.ts';
+import type { VerifiedToken } from './caller.ts';
+
+/** Reads the claims that grant something; what is missing grants nothing. Throws `unauthenticated` for malformed ones. */
+export function parseClaims(payload: JWTPayload, clientId: string): VerifiedToken {
+  const { exp, scope, app, principal } = payload;
+  if (exp === undefined) throw malformed('exp');
+  return {
+    clientId,
+    scopes: new Set(parseScope(scope)),
+    apps: app === '*' ? '*' : parseWords('app', app),
+    principals: principal === undefined ? null : parseWords('principal', principal).map((id) => id.toLowerCase()),
+    expiresAtMs: exp * 1_000,
+  };
+}
+
+function parseScope(scope: unknown): readonly string[] {
+  if (scope === undefined) return [];
+  if (typeof scope !== 'string') throw malformed('scope');
+  return scope.split(' ').filter((word) => word !== '');
+}
+
+/** A string or an array of strings. */
+function parseWords(name: string, value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const words: unknown[] = Array.isArray(value) ? value : [value];
+  if (!words.every((word) => typeof word === 'string')) throw malformed(name);
+  return words;
+}
+
+export function malformed(claim: string): AppError {
+  return new AppError('unauthenticated', `The claim ${claim} is missing or malformed.`);
+}

@@ -1,0 +1,86 @@
+/**
+ * The clients of the API, kept in memory so briefly that a revocation acts within five seconds: dropped by a
+ * notice at once, read again after four seconds at the latest, even if notices don't come through.
+ *
+ * While the database is away nobody can be revoked either: what was known last counts, for a bounded time.
+ */
+import { isAppError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { ApiClient, ClientStore, Notices } from '../../core/stores.ts';
+import { BoundedMap } from '../bounded-map.ts';
+
+const KEEP_MS = 4_000;
+/** How long a client is believed to be unchanged while the database can't be asked. */
+const OUTAGE_BOUND_MS = 15 * 60_000;
+const CAPACITY = 10_000;
+
+export interface ClientDirectory {
+  /** The client unless it is unknown, expired or revoked. Throws `database-unavailable`. */
+  maybeOne(id: string): Promise<ApiClient | null>;
+  close(): void;
+}
+
+interface Entry {
+  readonly client: ApiClient | null;
+  /** When the read began, on the monotonic clock. */
+  readonly readAtMs: number;
+}
+
+export function createClientDirectory(deps: {
+  readonly clients: ClientStore;
+  readonly notices: Notices;
+  readonly clock: Clock;
+}): ClientDirectory {
+  const { clients, notices, clock } = deps;
+  const entries = new BoundedMap<string, Entry>(CAPACITY);
+  const reading = new Map<string, Promise<ApiClient | null>>();
+  const unsubscribe = notices.subscribe(
+    (notice) => {
+      if (notice.kind !== 'client') return;
+      entries.delete(notice.id);
+      reading.delete(notice.id);
+    },
+    () => undefined,
+  );
+
+  function read(id: string): Promise<ApiClient | null> {
+    const running = reading.get(id);
+    if (running !== undefined) return running;
+    const readAtMs = clock.monotonic();
+    const found = clients
+      .maybeOne(id)
+      .then((client) => {
+        // A notice that came meanwhile has dropped this very read: it may be too old already.
+        if (reading.get(id) === found) entries.set(id, { client, readAtMs });
+        return client;
+      })
+      .finally(() => {
+        if (reading.get(id) === found) reading.delete(id);
+      });
+    reading.set(id, found);
+    return found;
+  }
+
+  async function find(id: string): Promise<ApiClient | null> {
+    const entry = entries.get(id);
+    const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() - entry.readAtMs;
+    if (entry !== undefined && ageMs < KEEP_MS) return entry.client;
+    try {
+      return await read(id);
+    } catch (error) {
+      if (entry === undefined || ageMs > OUTAGE_BOUND_MS || !isAppError(error, 'database-unavailable')) throw error;
+      return entry.client;
+    }
+  }
+
+  return {
+    async maybeOne(id) {
+      // Ids come out of tokens that nobody has verified yet.
+      if (!/^[\x21-\x7e]{1,128}$/.test(id)) return null;
+      const client = await find(id);
+      if (client === null || client.revokedAtMs !== null) return null;
+      return client.expiresAtMs !== null && client.expiresAtMs <= clock.now() ? null : client;
+    },
+    close: unsubscribe,
+  };
+}

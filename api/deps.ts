@@ -1,0 +1,99 @@
+/** What the API is made of; put together in `main.ts`. */
+import type { ConnectionKey } from '../core/connection.ts';
+import type { ConnectionResource } from '../core/connection-resource.ts';
+import type { Clock, Log, Rng, Vault } from '../core/ports.ts';
+import type { RefreshPolicy } from '../core/refresh-policy.ts';
+import type { App, CodeStore, ConnectionStore, SessionStore } from '../core/stores.ts';
+import type { CommandResult } from '../workflows/contract.ts';
+import type { Scope } from './schemas/operation.ts';
+import type { TokenResource } from './schemas/resources.ts';
+
+export interface ApiDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  readonly vault: Vault;
+  readonly policy: RefreshPolicy;
+  /** What browsers see; without a slash at its end. */
+  readonly publicUrl: string;
+  readonly requestTokenTtlMs: number;
+  readonly apps: AppDirectory;
+  readonly connections: ConnectionStore;
+  readonly sessions: SessionStore;
+  readonly codes: CodeStore;
+  readonly lifecycle: LifecycleGateway;
+  readonly tokens: TokenReader;
+  readonly authenticator: Authenticator;
+  readonly issuerKeys: { jwks(): Promise<{ readonly keys: readonly object[] }> };
+  readonly health: Health;
+}
+
+/** Apps by name, read from the database and kept for a few seconds. */
+export interface AppDirectory {
+  maybeOne(name: string): Promise<App | null>;
+}
+
+/** The one way from the API to Temporal. Each throws `temporal-unavailable` within five seconds of silence. */
+export interface LifecycleGateway {
+  /** Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session. */
+  connect(key: ConnectionKey, sessionId: string): Promise<CommandResult>;
+  /** Null: the run ended meanwhile; the row says what holds. Waits at most `waitMs`. */
+  ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<CommandResult | null>;
+  /** A forced refresh; null as above or when it goes on after 20 s. */
+  refresh(key: ConnectionKey, command: GatewayCommand): Promise<CommandResult | null>;
+  /** Tells the workflow of a command that is on file already; waits at most `waitMs` until it is carried out. */
+  command(
+    name: 'pause' | 'resume' | 'revoke',
+    key: ConnectionKey,
+    command: GatewayCommand,
+    waitMs: number,
+  ): Promise<CommandResult | null>;
+  /** Reports a token that Concur refused; kept and sent again for a while when Temporal is away. */
+  tokenRejected(
+    key: ConnectionKey,
+    rejection: { readonly version: number; readonly status: number | null; readonly actor: string },
+  ): Promise<void>;
+  /** The connection as the running workflow sees it; null when there is none running. */
+  status(key: ConnectionKey): Promise<ConnectionResource | null>;
+}
+
+export interface GatewayCommand {
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
+export interface TokenReader {
+  /**
+   * A token that works, from memory, from the database, or after a refresh. Throws the problem of the connection's
+   * state; `not-found` for an unknown one.
+   */
+  read(key: ConnectionKey, minTtlMs: number): Promise<TokenResource>;
+}
+
+/** Who calls: a client of the partner API, with what its token and its registration both allow. */
+export interface Caller {
+  readonly clientId: string;
+  /** For the audit trail: `client:{id}`. */
+  readonly actor: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly apps: readonly string[] | '*';
+  /** Null: every principal of its apps. */
+  readonly principals: readonly string[] | null;
+}
+
+export interface Authenticator {
+  /** The caller behind a bearer token. Throws `unauthenticated`. */
+  authenticate(bearer: string): Promise<Caller>;
+}
+
+export interface Health {
+  /** Database and migrations decide; Temporal is reported. */
+  check(): Promise<{
+    readonly ready: boolean;
+    readonly database: string;
+    readonly migrations: string;
+    readonly temporal: string;
+  }>;
+  /** The Prometheus page, the worker's share included under `npm start`. */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+}

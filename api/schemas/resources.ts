@@ -1,0 +1,89 @@
+/** The resources of the API as documented; the types come from the core, and the compiler compares the two. */
+import { z } from 'zod';
+import { connectionStates } from '../../core/connection.ts';
+import type { ConnectionResource } from '../../core/connection-resource.ts';
+import { errorTable } from '../../core/errors.ts';
+
+const time = z.string().meta({ format: 'date-time' });
+const state = z.enum(connectionStates);
+
+export const connectionResource: z.ZodType<ConnectionResource> = z
+  .object({
+    app: z.string(),
+    principal_id: z.string().meta({ format: 'uuid' }),
+    principal_type: z.enum(['company', 'user', 'legacy-user']),
+    company: z.object({ name: z.string(), domain: z.string().nullable() }).nullable(),
+    customer_ref: z.string().nullable(),
+    state,
+    state_since: time,
+    reason: z.string().nullable(),
+    upkeep: z.enum(['warm', 'idle']),
+    data_center: z.string().nullable(),
+    geolocation: z.string().nullable(),
+    scope: z.string().nullable(),
+    version: z.int(),
+    access_token_expires_at: time.nullable(),
+    refresh_token_expires_at: time.nullable(),
+    next_refresh_at: time.nullable(),
+    last_refreshed_at: time.nullable(),
+    last_read_at: time.nullable(),
+    last_error: z
+      .object({ code: z.string(), concur_code: z.int().nullable(), at: time, correlation_id: z.string().nullable() })
+      .nullable(),
+    connected_at: time.nullable(),
+    workflow_id: z.string(),
+    listing_url: z.string().nullable(),
+  })
+  .meta({ id: 'Connection' });
+
+export const connectionList = z
+  .object({ items: z.array(connectionResource), next_cursor: z.string().nullable() })
+  .meta({ id: 'ConnectionList' });
+
+export const tokenResource = z
+  .object({
+    access_token: z.string(),
+    token_type: z.enum(['Bearer', 'OAuth']),
+    expires_at: time,
+    expires_in: z.int().meta({ description: 'Seconds left when this answer was made' }),
+    geolocation: z.string().meta({ description: 'Base URI of every call with this token' }),
+    scope: z.string(),
+    version: z.int(),
+  })
+  .meta({ id: 'Token' });
+export type TokenResource = z.infer<typeof tokenResource>;
+
+export const eventResource = z
+  .object({
+    id: z.string(),
+    at: time,
+    type: z.string(),
+    actor: z.string(),
+    reason: z.string().nullable(),
+    state_from: state.nullable(),
+    state_to: state.nullable(),
+    version: z.int(),
+    concur_code: z.int().nullable(),
+    correlation_id: z.string().nullable(),
+    user_id: z.string().nullable(),
+  })
+  .meta({ id: 'Event' });
+export type EventResource = z.infer<typeof eventResource>;
+
+export const eventList = z
+  .object({ items: z.array(eventResource), next_cursor: z.string().nullable() })
+  .meta({ id: 'EventList' });
+
+export const problemResource = z
+  .object({
+    type: z.string().meta({ format: 'uri' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(errorTable) as [string, ...string[]]),
+    request_id: z.string(),
+    fields: z.array(z.string()).optional().meta({ description: 'Names of the fields that are wrong' }),
+    state: z.string().optional(),
+    listing_url: z.string().optional().meta({ description: 'Where the customer connects again' }),
+  })
+  .meta({ id: 'Problem' });
