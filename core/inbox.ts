@@ -64,7 +64,9 @@ export function createInbox(): Inbox {
   return {
     push(wish) {
       const key = keyOf(wish);
-      const same = entries.find((entry) => keyOf(entry.wish) === key);
+      // Commands in turn are different wishes: pause, resume, pause ends paused.
+      const rivals = wish.kind === 'command' ? commands(entries).slice(-1) : entries;
+      const same = rivals.find((entry) => keyOf(entry.wish) === key);
       if (same !== undefined) return same;
       const entry: InboxEntry = { wish, settled: false, isLoaded: wish.kind !== 'connect' };
       entries.push(entry);
@@ -98,7 +100,11 @@ export function createInbox(): Inbox {
   };
 }
 
-/** Two wishes with one key are one wish. Actors of a command are told apart: the trail names the first. */
+function commands(entries: readonly InboxEntry[]): InboxEntry[] {
+  return entries.filter(({ wish }) => wish.kind === 'command');
+}
+
+/** Two wishes with one key are one wish. Actors of a command are not told apart: the trail names the first. */
 function keyOf(wish: Wish): string {
   switch (wish.kind) {
     case 'connect':

@@ -147,6 +147,13 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
   const blockedUntilMs = Math.max(snapshot.openUntilMs ?? 0, notBeforeMs);
   const callsFromMs = Math.max(blockedUntilMs, connection.pausedUntilMs ?? 0);
   const actsAtMs = connection.nextActionAtMs;
+  const pending = snapshot.pendingConnects.find(({ nextTryAtMs }) => nextTryAtMs <= nowMs);
+  const exchange: Step | null =
+    pending === undefined || blockedUntilMs > nowMs
+      ? null
+      : { do: 'exchange', sessionId: pending.sessionId, entry: null };
+  // Tokens that an exchange has brought are to be revoked with the others, so it is finished first.
+  if (connection.state === 'revoking' && exchange !== null) return exchange;
   if (callsFromMs <= nowMs) {
     if (connection.state === 'revoking' && (actsAtMs ?? 0) <= nowMs) return revokeStep(snapshot, nowMs);
     if (isUpkeepDue(snapshot, nowMs)) {
@@ -155,11 +162,7 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
     const wanted = inbox.nextRefresh(nowMs);
     if (wanted !== null) return refreshFor(wanted, connection.version);
   }
-  const pending = snapshot.pendingConnects[0];
-  if (pending !== undefined && blockedUntilMs <= nowMs && pending.nextTryAtMs <= nowMs) {
-    return { do: 'exchange', sessionId: pending.sessionId, entry: null };
-  }
-  return { do: 'sleep', untilMs: wakeAtMs(snapshot, inbox, blockedUntilMs, callsFromMs) };
+  return exchange ?? { do: 'sleep', untilMs: wakeAtMs(snapshot, inbox, blockedUntilMs, callsFromMs) };
 }
 
 function isUpkeepDue({ connection }: ConnectionSnapshot, nowMs: number): boolean {

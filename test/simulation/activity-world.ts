@@ -6,14 +6,15 @@ import { createRevokeActivities } from '../../activities/revoke.ts';
 import type { ActivityDeps, Observer } from '../../activities/deps.ts';
 import type { Aggregate } from '../../core/aggregate.ts';
 import { AppError } from '../../core/errors.ts';
-import type { DataCentre, DataCentres, Log } from '../../core/ports.ts';
+import type { DataCentre, DataCentres, Log, TokenAnswer } from '../../core/ports.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
 import type { App } from '../../core/stores.ts';
+import { serializeTokenAnswer } from '../../core/token-answer.ts';
 import { buildApp, eu2, glz, KEY, NOW_MS, policy, us2 } from './builders.ts';
 import { createFakeVault, type FakeVault } from './fake-vault.ts';
 import { createMemoryConnectionStore, type MemoryConnectionStore, type StoreHooks } from './memory-connection-store.ts';
-import { createScriptedConcur, type ScriptedConcur } from './scripted-concur.ts';
+import { createScriptedConcur, type Reply, type ScriptedConcur } from './scripted-concur.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 
 type Seen<Name extends keyof Observer> = Parameters<Observer[Name]>;
@@ -106,6 +107,16 @@ function putSealed({ store, vault }: ActivityWorld, aggregate: Aggregate): void 
   const accessToken =
     current === null || sealed === null ? null : { sealed, attemptId: current.attemptId, tokenType: 'Bearer' as const };
   store.put({ ...aggregate, grant, sessions }, accessToken);
+}
+
+/** A token answer as the exchange puts it on file before it does anything else. */
+export async function sealAnswer(
+  { vault }: ActivityWorld,
+  attemptId: string,
+  { give }: Reply<TokenAnswer>,
+): Promise<string> {
+  if (give === 'never' || !give.ok) throw new Error('no answer to seal');
+  return await vault.seal(serializeTokenAnswer(give.value), sealContexts.answer('c1', attemptId));
 }
 
 /** The refresh token in clear that is on file as current, and the access token. */
