@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config';
 interface Suite {
   readonly name: string;
   /** What it needs of the world, by the set-up files of `test/rig`. */
-  readonly needs?: readonly ('postgres' | 'temporal' | 'time-skipping' | 'browser')[];
+  readonly needs?: readonly ('postgres' | 'temporal' | 'temporal-program' | 'time-skipping' | 'browser')[];
   /** Of one test. */
   readonly timeoutMs?: number;
   /** Suites of one group run side by side, groups one after the other. */
@@ -24,7 +24,7 @@ const suites: readonly Suite[] = [
   { name: 'replay', group: 0, timeoutMs: 60_000 },
   { name: 'workflow', group: 1, timeoutMs: 60_000, needs: ['time-skipping'] },
   { name: 'integration', group: 1, timeoutMs: 30_000, needs: ['postgres', 'temporal'] },
-  { name: 'e2e', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal', 'browser'] },
+  { name: 'e2e', group: 2, timeoutMs: 120_000, needs: ['temporal-program', 'browser'] },
   { name: 'chaos', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal'] },
 ];
 

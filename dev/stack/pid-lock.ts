@@ -2,7 +2,7 @@
  * A lock file that names its holder. It is taken by a hard link to a file already written, so that nobody ever reads
  * a lock without a holder; one whose holder has died is taken over.
  */
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { commandLineOf, isAlive } from './process-table.ts';
@@ -26,9 +26,10 @@ export async function tryLock(path: string): Promise<HeldLock | { readonly holde
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       }
-      const holder = await holderOf(path);
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const holder = await livingHolder(text);
       if (holder !== null) return { holder };
-      await rm(path, { force: true });
+      await removeStale(path, text);
     }
   } finally {
     await rm(draft, { force: true });
@@ -59,10 +60,22 @@ export async function withLock<T>(
 }
 
 /** Null when the holder has died; its id may belong to another program by now, hence the command line. */
-async function holderOf(path: string): Promise<number | null> {
-  const [pidLine = '', command = ''] = (await readFile(path, 'utf8').catch(() => '')).split('\n');
+async function livingHolder(text: string): Promise<number | null> {
+  const [pidLine = '', command = ''] = text.split('\n');
   const pid = Number(pidLine);
   if (!isAlive(pid)) return null;
   const today = await commandLineOf(pid);
   return today === '' || command === '' || today === command ? pid : null;
+}
+
+/** Removes a dead holder's lock, and not the one that somebody else has put in its place meanwhile. */
+async function removeStale(path: string, text: string): Promise<void> {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  if ((await readFile(aside, 'utf8')) !== text) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
 }

@@ -14,22 +14,29 @@ export interface SdkDownload {
   readonly version: string;
   /** Where the program is to lie afterwards. */
   readonly target: string;
+  /** `HTTPS_PROXY` and its like are honoured. */
+  readonly env: NodeJS.ProcessEnv;
   readonly report: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The SDK's own download of a pinned version, moved to `target` once it is whole and has been seen to work. */
-export async function downloadBySdk({ kind, version, target, report, signal }: SdkDownload): Promise<Found> {
+export async function downloadBySdk({ kind, version, target, env, report, signal }: SdkDownload): Promise<Found> {
   await mkdir(dirname(target), { recursive: true });
   const folder = await mkdtemp(join(dirname(target), '.download-'));
   const stalled = new AbortController();
   const watch = watchGrowth(folder, report, () => stalled.abort());
   const main = fileURLToPath(new URL('./sdk-download-main.ts', import.meta.url));
   try {
-    const { code, tail } = await runCommand(process.execPath, ['--import', 'tsx', main, kind, version, folder], {
-      timeoutMs: LONGEST_MS,
-      signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
-    });
+    const { code, tail } = await runCommand(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), main, kind, version, folder],
+      {
+        env,
+        timeoutMs: LONGEST_MS,
+        signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
+      },
+    );
     if (code !== 0) return { why: `the download failed: ${reasonIn(tail)}` };
     const [program] = await programsIn(folder);
     if (program === undefined) return { why: 'the download brought no program' };

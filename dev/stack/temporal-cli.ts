@@ -45,7 +45,7 @@ export async function resolveTemporalCli({ env, report, signal }: ResolveOptions
       name: "the SDK's download (temporal.download)",
       find: () => {
         tell('not on this machine, downloading it');
-        return downloadBySdk({ kind: 'cli', version: TEMPORAL_CLI_VERSION, target: cached, report: tell, signal });
+        return downloadBySdk({ kind: 'cli', version: TEMPORAL_CLI_VERSION, target: cached, env, report: tell, signal });
       },
     },
     { name: `go install ${GO_MODULE}`, find: () => buildWithGo(cached, env, tell, signal) },

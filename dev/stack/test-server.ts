@@ -37,7 +37,7 @@ export async function resolveTestServer({ env, report, signal }: ResolveOptions)
       find: () => {
         tell('not on this machine, downloading it');
         const version = `v${TEST_SERVER_VERSION}`;
-        return downloadBySdk({ kind: 'test-server', version, target: cached, report: tell, signal });
+        return downloadBySdk({ kind: 'test-server', version, target: cached, env, report: tell, signal });
       },
     },
     { name: `${COORDINATES} from Maven Central`, find: () => copyFromMaven(folder, cached, tell, signal) },
