@@ -33,7 +33,7 @@ import { connectToTemporal, installRuntime } from './temporal.ts';
 import { createWorker } from './worker.ts';
 
 /** Under `npm start` the whole tree has 15 s to end. */
-const DEVELOPMENT_DRAIN_MS = 8_000;
+const DEVELOPMENT_DRAIN_MS = 4_500;
 
 await runMain('evergrant worker', async () => {
   const config = loadConfig('worker');

@@ -15,8 +15,8 @@ import { bringConcur, bringDatabase, bringTemporal } from './servers.ts';
 import type { ConcurService, Database, TemporalService } from './servers.ts';
 
 /** Of the 15 s in which the whole tree ends, the worker may use most: it waits for calls that are under way. */
-const API_GRACE_MS = 2_000;
-const WORKER_GRACE_MS = 6_500;
+const API_GRACE_MS = 2_500;
+const WORKER_GRACE_MS = 7_000;
 
 /** Modules that are run with Node and tsx. */
 export interface Programs {

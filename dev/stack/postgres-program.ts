@@ -44,7 +44,8 @@ export async function findPostgres(): Promise<PostgresProgram> {
   return program;
 }
 
-async function restoreLinks(root: string): Promise<void> {
+/** Makes the links that `pg-symlinks.json` of an embedded PostgreSQL names; those that are there stay. */
+export async function restoreLinks(root: string): Promise<void> {
   const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   const links = JSON.parse(list) as readonly { readonly source: string; readonly target: string }[];
   await Promise.all(

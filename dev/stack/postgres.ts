@@ -22,7 +22,7 @@ import { findPostgres, serverIdentity } from './postgres-program.ts';
 
 const UP_MS = 60_000;
 /** A fast shutdown, which ends open sessions, takes well under a second; the rest is for a slow disk. */
-const GRACE_MS = 3_000;
+const GRACE_MS = 2_000;
 
 export interface PostgresOptions {
   /** Holds the data (`data/`) and the passwords (`passwords.json`). */

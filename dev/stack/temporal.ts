@@ -5,7 +5,7 @@ import { plainEnvironment } from './plain-environment.ts';
 import { LOOPBACK } from './ports.ts';
 
 const UP_MS = 60_000;
-const GRACE_MS = 3_000;
+const GRACE_MS = 2_000;
 
 export interface TemporalOptions {
   /** The `temporal` program. */
