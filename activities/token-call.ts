@@ -17,9 +17,13 @@ export async function awaitTokenCall<T>(
     () => null,
     () => null,
   );
-  const first = await Promise.race([call, timedOut]);
-  timer.abort();
+  const first = await Promise.race([call, timedOut]).finally(() => timer.abort());
   if (first !== null) return first;
-  await onUncertain();
-  return await call;
+  // Whatever goes wrong with noting it: the answer is what must not be lost.
+  const noted = onUncertain();
+  noted.catch(() => {});
+  const result = await call;
+  if (!result.ok) await noted;
+  else await noted.catch(() => {});
+  return result;
 }

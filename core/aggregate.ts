@@ -30,7 +30,8 @@ export type AttemptKind = 'refresh' | 'exchange' | 'revoke';
  * One call to Concur that may change tokens, recorded before it is made.
  * `open`: may be in flight. `uncertain`: the outcome is unknown, a late answer may still come before the horizon.
  * `received`: the answer is on file, sealed, and waits to be finished. `lost`: its horizon passed without an answer
- * (if Concur rotated strictly, the token on file is dead); kept until the next success. `done`: settled.
+ * (if Concur rotated strictly, the token on file is dead); kept for a day, and until the next success, as a process that
+ * was frozen or without a database may bring one after all. `done`: settled.
  */
 export interface Attempt {
   /** `{run id}:{n}`: unique over all runs of the workflow. */

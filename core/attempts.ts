@@ -22,6 +22,23 @@ export function closeLost(attempts: readonly Attempt[], nowMs: number): Attempt[
     .map((attempt) => ({ ...attempt, status: 'lost' as const }));
 }
 
+/** A process that holds an answer for longer than this without saving it is gone. */
+const KEPT_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * The attempts after one of them brought the grant's new tokens: candidates explain nothing any more. One that never
+ * told its end stays a while, so that what it may still bring is kept as a candidate.
+ */
+export function settleOthers(attempts: readonly Attempt[], finishedId: string, nowMs: number): Attempt[] {
+  return attempts.map((attempt) => {
+    if (attempt.id === finishedId) return { ...attempt, status: 'done', answer: null, candidate: null };
+    const isOver = attempt.status !== 'received' && attempt.horizonAtMs <= nowMs;
+    if (!isOver || attempt.status === 'done') return { ...attempt, candidate: null };
+    const status = attempt.startedAtMs + KEPT_MS <= nowMs ? 'done' : 'lost';
+    return { ...attempt, status, candidate: null };
+  });
+}
+
 /** Whether a refresh of this version never told how it ended: it may have taken the living token with it. */
 export function isRotationLost(attempts: readonly Attempt[], version: number): boolean {
   return attempts.some(

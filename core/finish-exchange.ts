@@ -3,6 +3,7 @@
  * connection that is connecting, and beside a living one nothing but the session.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
+import { settleOthers } from './attempts.ts';
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { exchangeContext, type ExchangeTimes, hasOthers, MAX_USES, shred } from './exchange-transaction.ts';
@@ -92,11 +93,7 @@ function finishConnected(
         previous: aggregate.grant.current,
       },
       accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
-      attempts: aggregate.attempts.map((other) =>
-        other.id === attempt.id || other.status === 'lost'
-          ? { ...other, status: 'done', answer: null, candidate: null }
-          : other,
-      ),
+      attempts: settleOthers(aggregate.attempts, attempt.id, input.nowMs),
       // Connects that still wait are overtaken by this one: tried later, they would undo a Disconnect after it.
       sessions: aggregate.sessions
         .filter(({ id, status }) => status === 'completed' && !answered.has(id))

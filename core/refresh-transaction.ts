@@ -4,7 +4,7 @@
  * and what came back is saved by compare-and-set or kept as a candidate, never dropped.
  */
 import type { Aggregate, Attempt, Changes, Decision, Grant, SealedToken } from './aggregate.ts';
-import { closeLost, emptied, hasAnswer, isRotationLost, openUntil, SEND_BUDGET_MS } from './attempts.ts';
+import { closeLost, emptied, hasAnswer, isRotationLost, openUntil, SEND_BUDGET_MS, settleOthers } from './attempts.ts';
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { horizonMs, keepAliveAtMs, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
@@ -189,32 +189,22 @@ function save(
       events: transition.events,
       grant: nextGrant(aggregate, attempt, outcome.refreshToken),
       accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
-      // A success proves the grant alive: lost attempts and candidates explain nothing any more.
-      attempts: aggregate.attempts.map((other) => ({
-        ...other,
-        status: settledStatus(other, attempt, input.nowMs),
-        candidate: null,
-      })),
+      attempts: settleOthers(aggregate.attempts, attempt.id, input.nowMs),
     },
   };
 }
 
-function settledStatus(other: Attempt, finished: Attempt, nowMs: number): Attempt['status'] {
-  if (other.id === finished.id || other.status === 'lost') return 'done';
-  const isOver = other.horizonAtMs <= nowMs && (other.status === 'open' || other.status === 'uncertain');
-  return isOver ? 'done' : other.status;
-}
-
 function nextGrant(aggregate: Aggregate, attempt: Attempt, refreshToken: string | null): Grant {
-  const { current } = aggregate.grant;
-  if (refreshToken !== null) {
-    return { current: { sealed: refreshToken, attemptId: attempt.id, refused: false }, previous: current };
-  }
+  const { current, previous } = aggregate.grant;
   const sent = tokenById(aggregate, attempt.tokenAttemptId);
-  if (sent === null) return aggregate.grant;
-  // It works, whatever another attempt with it was told.
-  const proven = { ...sent, refused: false };
-  return { current: proven, previous: sent.attemptId === current?.attemptId ? aggregate.grant.previous : null };
+  // It worked, whatever another attempt with it was told.
+  const proven = sent && { ...sent, refused: false };
+  if (refreshToken !== null) {
+    const received = { sealed: refreshToken, attemptId: attempt.id, refused: false };
+    return { current: received, previous: proven ?? current };
+  }
+  if (proven === null) return aggregate.grant;
+  return { current: proven, previous: proven.attemptId === current?.attemptId ? previous : null };
 }
 
 /** The version moved on while Concur answered: whose token is the living one is not known, so keep this too. */

@@ -68,7 +68,7 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
     dataCentres: createDataCentres([us2, eu2, glz]),
     log: createMemoryLog(logged),
     apps: {
-      one: async () => ({ app, credentials: { clientId: app.clientId, clientSecret: new Secret('client-secret') } }),
+      one: async () => ({ app, credentials: { clientId: app.clientId, clientSecret: new Secret('hunter2') } }),
     },
     heartbeat: { whileBeating: (work) => work() },
     workflowId: (key) => `concur-connection:${key.app}:${key.principal}`,
@@ -119,10 +119,10 @@ export async function sealAnswer(
   return await vault.seal(serializeTokenAnswer(give.value), sealContexts.answer('c1', attemptId));
 }
 
-/** The refresh token in clear that is on file as current, and the access token. */
-export function tokensOnFile({ store, vault }: ActivityWorld, key = KEY): { refresh: string | null } {
+/** The refresh token that is on file as current, in clear. */
+export function refreshTokenOnFile({ store, vault }: ActivityWorld, key = KEY): string | null {
   const { current } = store.one(key).grant;
-  return { refresh: current && vault.peek(current.sealed) };
+  return current && vault.peek(current.sealed);
 }
 
 function createRecordingObserver(): RecordingObserver {

@@ -161,6 +161,10 @@ describe('finishing a refresh with tokens', () => {
     const grant = { current: buildToken('a0', { refused: true }), previous: buildToken('b') };
     const before = buildAggregate({ grant, attempts: [buildAttempt({ tokenAttemptId: 'b' })] });
     expect(finish(before, tokens(null)).after.grant).toEqual({ current: buildToken('b'), previous: null });
+    expect(finish(before, tokens()).after.grant).toMatchObject({
+      current: { attemptId: 'a1' },
+      previous: buildToken('b'),
+    });
   });
 
   it('no longer counts a token as refused that a late answer proves alive', () => {
@@ -192,14 +196,32 @@ describe('finishing a refresh with tokens', () => {
     expect(finish(late, tokens()).after.connection?.state).toBe('active');
   });
 
-  it('forgets lost attempts and candidates, but no attempt that may still answer', () => {
+  it('forgets candidates, and attempts that have been lost for a day, but none that may still answer', () => {
     const others = [
-      buildAttempt({ id: 'lost', status: 'lost' }),
-      buildAttempt({ id: 'kept', status: 'done', candidate: buildToken('kept') }),
       buildAttempt({ id: 'open', kind: 'exchange' }),
+      buildAttempt({ id: 'received', kind: 'exchange', status: 'received', horizonAtMs: NOW_MS - DAY }),
+      buildAttempt({ id: 'frozen', horizonAtMs: NOW_MS }),
+      buildAttempt({ id: 'lost', status: 'lost', startedAtMs: NOW_MS - DAY + 2 * SECOND, horizonAtMs: NOW_MS - HOUR }),
+      buildAttempt({ id: 'gone', status: 'lost', startedAtMs: NOW_MS - DAY, horizonAtMs: NOW_MS - HOUR }),
+      buildAttempt({ id: 'kept', status: 'done', candidate: buildToken('kept') }),
     ];
     const { after } = finish(buildAggregate({ attempts: [buildAttempt(), ...others] }), tokens());
-    expect(after.attempts.map(({ id }) => id)).toEqual(['open']);
+    expect(after.attempts.map(({ id, status }) => [id, status])).toEqual([
+      ['open', 'open'],
+      ['received', 'received'],
+      ['frozen', 'lost'],
+      ['lost', 'lost'],
+    ]);
+  });
+
+  it('keeps as a candidate what a frozen process brings after somebody else has refreshed', () => {
+    const both = buildAggregate({
+      attempts: [buildAttempt({ id: 'a2' }), buildAttempt({ status: 'lost', horizonAtMs: NOW_MS })],
+    });
+    const refreshed = finish(both, tokens(), { attemptId: 'a2' }).after;
+    const { result, after } = finish(refreshed, tokens('sealed:late'));
+    expect(result).toBe('candidate');
+    expect(after.attempts).toMatchObject([{ id: 'a1', candidate: { sealed: 'sealed:late' } }]);
   });
 
   it('after the revoke was confirmed keeps nothing: those tokens were ended with the others', () => {
