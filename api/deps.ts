@@ -35,9 +35,9 @@ export interface AppDirectory {
 
 /** The one way from the API to Temporal. Each throws `temporal-unavailable` within five seconds of silence. */
 export interface LifecycleGateway {
-  /** Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session. */
-  connect(key: ConnectionKey, sessionId: string): Promise<CommandResult>;
-  /** Null: the run ended meanwhile; the row says what holds. Waits at most `waitMs`. */
+  /** Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session; null as below. */
+  connect(key: ConnectionKey, sessionId: string): Promise<CommandResult | null>;
+  /** Null: the wait or the run ended meanwhile; the row says what holds. Waits at most `waitMs`. */
   ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<CommandResult | null>;
   /** A forced refresh; null as above or when it goes on after 20 s. */
   refresh(key: ConnectionKey, command: GatewayCommand): Promise<CommandResult | null>;

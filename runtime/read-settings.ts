@@ -48,6 +48,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     databaseUrl: env.readSecret('DATABASE_URL', postgresUrl, null),
     migrationDatabaseUrl: env.readSecret('MIGRATION_DATABASE_URL', postgresUrl, null),
     temporal: readTemporalSettings(env, variables, isDevelopment),
+    workerMetricsUrl: isDevelopment ? env.read('EVERGRANT_WORKER_METRICS_URL', anyText, null) : null,
     temporalUiPort: env.read('TEMPORAL_UI_PORT', port, 8_233),
     home: resolve(env.read('EVERGRANT_HOME', anyText, '.evergrant')),
     dataCentres: env.read(

@@ -25,6 +25,8 @@ export interface Settings {
   /** Null: the API's own port. */
   readonly opsPort: number | null;
   readonly workerPort: number | null;
+  /** Under `npm start`, where the worker's metrics are: the API shows them with its own. */
+  readonly workerMetricsUrl: string | null;
   /** What browsers see; without a slash at its end. */
   readonly publicUrl: string;
   /** Addresses and ranges whose `X-Forwarded-*` count. */

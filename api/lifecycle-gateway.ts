@@ -1,0 +1,191 @@
+/**
+ * The one file of the API that talks to Temporal. Every call is bounded; a server that is away is told from a
+ * refresh that takes long by asking the server itself beside the call.
+ */
+import {
+  type Client,
+  isGrpcServiceError,
+  ServiceError,
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { AppError } from '../core/errors.ts';
+import type { ConnectionKey } from '../core/connection.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import {
+  type CommandResult,
+  connectionWorkflowId,
+  connectUpdate,
+  ensureFreshUpdate,
+  ensureFreshUpdateId,
+  HANDLER_WAIT_MS,
+  lifecycleTaskQueue,
+  pauseUpdate,
+  refreshUpdate,
+  resumeUpdate,
+  revokeUpdate,
+  statusQuery,
+  tokenRejectedSignal,
+  workflowTypes,
+} from '../workflows/contract.ts';
+import type { LifecycleGateway } from './deps.ts';
+import { createRejections } from './rejections.ts';
+
+/** A server that says nothing for so long is away; callers are told within five seconds. */
+const SILENCE_MS = 4_000;
+/** What an update's way there and back may take beyond the wait that was asked for. */
+const GRACE_MS = 1_000;
+
+const GRPC_CANCELLED = 1;
+const GRPC_DEADLINE_EXCEEDED = 4;
+const GRPC_NOT_FOUND = 5;
+
+const commandUpdates = { pause: pauseUpdate, resume: resumeUpdate, revoke: revokeUpdate } as const;
+
+export interface GatewayDeps {
+  readonly client: Client;
+  /** Prefix of the task queues. */
+  readonly taskQueue: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ClosableGateway extends LifecycleGateway {
+  /** Whether the server answers; throws `temporal-unavailable` when it does not. */
+  assertReachable(): Promise<void>;
+  close(): void;
+}
+
+export function createLifecycleGateway({ client, taskQueue, clock, log }: GatewayDeps): ClosableGateway {
+  /** Starts the workflow where none runs: a run that was lost or terminated heals at its next use. */
+  const startOperation = (key: ConnectionKey) =>
+    new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
+      workflowId: connectionWorkflowId(key),
+      taskQueue: lifecycleTaskQueue(taskQueue),
+      args: [{ app: key.app, principal: key.principal }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+
+  const assertReachable = async (): Promise<void> => {
+    try {
+      await client.withDeadline(clock.now() + SILENCE_MS, () => client.workflowService.getSystemInfo({}));
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
+
+  /** The answer of an update; null when it goes on, or when the run ended under it. */
+  async function settle(waitMs: number, call: () => Promise<CommandResult>): Promise<CommandResult | null> {
+    const update = client.withDeadline(clock.now() + waitMs + GRACE_MS, call).catch((error: unknown) => {
+      if (isStillGoing(error) || isRunOver(error)) return null;
+      throw isServerTrouble(error) ? unavailable(error) : error;
+    });
+    const silence = assertReachable().then(() => update);
+    const answer = await Promise.race([update, silence]);
+    return answer?.settled === false ? null : answer;
+  }
+
+  const signalRejected = async (key: ConnectionKey, input: { version: number; status?: number; actor: string }) => {
+    try {
+      await client.withDeadline(clock.now() + SILENCE_MS, () =>
+        client.workflow.signalWithStart(workflowTypes.connectionLifecycle, {
+          workflowId: connectionWorkflowId(key),
+          taskQueue: lifecycleTaskQueue(taskQueue),
+          args: [{ app: key.app, principal: key.principal }],
+          signal: tokenRejectedSignal,
+          signalArgs: [input],
+        }),
+      );
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
+  const rejections = createRejections({ send: signalRejected, clock, log });
+
+  return {
+    assertReachable,
+    close: () => rejections.close(),
+
+    connect: (key, sessionId) =>
+      settle(HANDLER_WAIT_MS, () =>
+        client.workflow.executeUpdateWithStart(connectUpdate, {
+          args: [{ sessionId }],
+          startWorkflowOperation: startOperation(key),
+        }),
+      ),
+
+    ensureFresh: (key, version, waitMs) =>
+      settle(waitMs, () =>
+        client.workflow.executeUpdateWithStart(ensureFreshUpdate, {
+          updateId: ensureFreshUpdateId(version, clock.now()),
+          args: [{ version }],
+          startWorkflowOperation: startOperation(key),
+        }),
+      ),
+
+    refresh: (key, { actor, reason }) =>
+      settle(HANDLER_WAIT_MS, () =>
+        client.workflow.executeUpdateWithStart(refreshUpdate, {
+          args: [{ actor, ...(reason === null ? {} : { reason }) }],
+          startWorkflowOperation: startOperation(key),
+        }),
+      ),
+
+    command: (name, key, { actor, reason }, waitMs) =>
+      settle(waitMs, () =>
+        client.workflow.executeUpdateWithStart(commandUpdates[name], {
+          args: [{ actor, ...(reason === null ? {} : { reason }) }],
+          startWorkflowOperation: startOperation(key),
+        }),
+      ),
+
+    tokenRejected: (key, { version, status, actor }) =>
+      rejections.report(key, { version, actor, ...(status === null ? {} : { status }) }),
+
+    async status(key) {
+      try {
+        const handle = client.workflow.getHandle(connectionWorkflowId(key));
+        return await client.withDeadline(clock.now() + SILENCE_MS, () => handle.query(statusQuery));
+      } catch (error) {
+        if (isRunOver(error)) return null;
+        throw isServerTrouble(error) || isStillGoing(error) ? unavailable(error) : error;
+      }
+    },
+  };
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError('temporal-unavailable', 'Temporal does not answer; fresh tokens are still served.', {
+    cause,
+    retryAfterMs: 5_000,
+  });
+}
+
+/** The update was sent and goes on, longer than the caller waits. */
+function isStillGoing(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
+  const code = grpcCodeOf(error);
+  return code === GRPC_DEADLINE_EXCEEDED || code === GRPC_CANCELLED;
+}
+
+/** The run completed or was continued as new under the call: the row has the answer. */
+function isRunOver(error: unknown): boolean {
+  if (error instanceof WorkflowNotFoundError || grpcCodeOf(error) === GRPC_NOT_FOUND) return true;
+  return error instanceof WorkflowUpdateFailedError && typeOf(error.cause) === 'AcceptedUpdateCompletedWorkflow';
+}
+
+function isServerTrouble(error: unknown): boolean {
+  return error instanceof ServiceError || grpcCodeOf(error) !== null;
+}
+
+function grpcCodeOf(error: unknown): number | null {
+  if (isGrpcServiceError(error)) return error.code;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isGrpcServiceError(cause) ? cause.code : null;
+}
+
+function typeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'type' in error ? error.type : null;
+}

@@ -1,0 +1,171 @@
+/** `npm run api`: the HTTP side of Evergrant. */
+import { Client, Connection } from '@temporalio/client';
+import type { Pool } from 'pg';
+import { createAppStore } from '../db/app-store.ts';
+import { createClientStore } from '../db/client-store.ts';
+import { createCodeStore } from '../db/code-store.ts';
+import { createConnectionStore } from '../db/connection-store.ts';
+import { countConnections } from '../db/connection-counts.ts';
+import { createDataKeyStore } from '../db/data-key-store.ts';
+import { assertInstallation } from '../db/installation.ts';
+import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
+import { pendingMigrations } from '../db/migrate.ts';
+import { createNotices } from '../db/notices.ts';
+import { createPool } from '../db/pool.ts';
+import { createSessionStore } from '../db/session-store.ts';
+import type { Log } from '../core/ports.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { loadConfig, refreshPolicyOf } from '../runtime/config.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { runMain } from '../runtime/main-guard.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { announceReady } from '../runtime/ready.ts';
+import { systemRng } from '../runtime/rng.ts';
+import type { Config } from '../runtime/settings.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
+import { readVersion } from '../runtime/version.ts';
+import { kekFingerprints } from '../vault/kek.ts';
+import { createLocalIssuer } from '../vault/local-issuer.ts';
+import { createVault } from '../vault/vault.ts';
+import { createApp } from './app.ts';
+import { createAppDirectory } from './app-directory.ts';
+import { applyApps } from './apply-apps.ts';
+import { createAuthenticator } from './auth/authenticator.ts';
+import type { ApiDeps } from './deps.ts';
+import { createHealth } from './health.ts';
+import { createLifecycleGateway } from './lifecycle-gateway.ts';
+import { listen } from './listen.ts';
+import { createReadRecorder } from './read-recorder.ts';
+import type { RouteGroup } from './route.ts';
+import { starting } from './starting.ts';
+import { createTokenCache } from './token-cache.ts';
+import { createTokenReader } from './token-reader.ts';
+
+/** A Temporal server that does not take a connection for so long is away. */
+const CONNECT_MS = 4_000;
+const MIGRATION_POLL_MS = 3_000;
+
+await runMain('evergrant api', async () => {
+  const config = loadConfig('api');
+  const clock = systemClock;
+  const rng = systemRng;
+  const policy = refreshPolicyOf(config);
+  const log = createLogger({ level: config.logLevel, name: 'api' });
+  const metrics = createMetrics(readVersion());
+  const shutdown = createShutdown({ log });
+
+  // Listening comes first: whoever waits for readiness is told that it is on its way, or what it waits for.
+  const doors = [];
+  for (const { groups, port, variable } of listenersOf(config)) {
+    const door = { groups, handler: starting };
+    const listener = await listen((request, response) => door.handler(request, response), {
+      host: config.host,
+      port,
+      variable,
+    });
+    shutdown.onClose(`port ${listener.port}`, () => listener.close());
+    log.info({ host: config.host, port: listener.port, groups }, 'listening');
+    doors.push(door);
+  }
+
+  const pool = createPool({ url: config.databaseUrl, max: 20, log, applicationName: 'evergrant-api' });
+  shutdown.onClose('database', () => pool.end());
+  await untilMigrated(pool, log, shutdown.signal);
+  await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
+  const vault = await createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
+  const apps = createAppStore(pool);
+  if (config.apps !== null) await applyApps({ apps, vault, clock, rng, log }, config.apps);
+
+  const { temporal } = config;
+  const connection = Connection.lazy({ ...temporal.connection, address: temporal.address, connectTimeout: CONNECT_MS });
+  shutdown.onClose('temporal', () => connection.close());
+  const client = new Client({ connection, namespace: temporal.namespace });
+  const lifecycle = createLifecycleGateway({ client, taskQueue: temporal.taskQueue, clock, log });
+  shutdown.onClose('gateway', () => lifecycle.close());
+
+  const notices = createNotices({ url: config.databaseUrl, pool, log });
+  shutdown.onClose('notices', () => notices.close());
+  const cache = createTokenCache(notices);
+  const connections = createConnectionStore(pool);
+  const reads = createReadRecorder({ connections, warmWindowMs: policy.warmWindowMs, log });
+  shutdown.onClose('reads', () => reads.close());
+  const directory = createAppDirectory(apps, clock);
+  const issuerKeys = createLocalIssuer({ keys: createIssuerKeyStore(pool), vault, clock });
+
+  const deps: ApiDeps = {
+    clock,
+    rng,
+    log,
+    vault,
+    policy,
+    publicUrl: config.publicUrl,
+    requestTokenTtlMs: config.requestTokenTtlMs,
+    apps: directory,
+    connections,
+    sessions: createSessionStore(pool),
+    codes: createCodeStore(pool),
+    lifecycle,
+    tokens: createTokenReader({
+      clock,
+      vault,
+      policy,
+      connections,
+      apps: directory,
+      lifecycle,
+      cache,
+      reads,
+      count: (app, source) => metrics.tokenReadsTotal.inc({ app, source }),
+    }),
+    authenticator: createAuthenticator({
+      clients: createClientStore(pool),
+      localKeys: issuerKeys,
+      publicUrl: config.publicUrl,
+      clock,
+      notices,
+    }),
+    issuerKeys,
+    health: createHealth({
+      pendingMigrations: () => pendingMigrations(pool),
+      assertTemporalReachable: lifecycle.assertReachable,
+      countConnections: () => countConnections(pool),
+      metrics,
+      workerMetricsUrl: config.workerMetricsUrl,
+      log,
+    }),
+  };
+
+  for (const door of doors) {
+    const app = createApp(deps, {
+      serve: door.groups,
+      trustedProxies: config.trustedProxies,
+      measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
+    });
+    door.handler = app.callback();
+  }
+  announceReady(config.publicUrl);
+});
+
+/** Operators' routes go to a port of their own where one is set. */
+function listenersOf({
+  serve,
+  port,
+  opsPort,
+}: Config): { groups: readonly RouteGroup[]; port: number; variable: string }[] {
+  if (opsPort === null || opsPort === port || !serve.includes('ops'))
+    return [{ groups: serve, port, variable: 'PORT' }];
+  const others = serve.filter((group) => group !== 'ops');
+  return [
+    ...(others.length === 0 ? [] : [{ groups: others, port, variable: 'PORT' }]),
+    { groups: ['ops'], port: opsPort, variable: 'OPS_PORT' },
+  ];
+}
+
+/** Production never migrates by itself: until somebody has, this process is alive and not ready. */
+async function untilMigrated(pool: Pool, log: Log, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const pending = await pendingMigrations(pool);
+    if (pending.length === 0) return;
+    log.error({ pending }, 'not ready: the database lacks migrations; run: evergrant migrate');
+    await systemClock.sleep(MIGRATION_POLL_MS, signal);
+  }
+}

@@ -1,0 +1,41 @@
+/** One line and one measurement a request, by the route's pattern: a path may hold a company's id, a query a token. */
+import type { Log } from '../../core/ports.ts';
+import type { Context, Step } from '../route.ts';
+import { requestIdSlot } from './request-id.ts';
+
+export interface RequestMeasure {
+  observe(labels: { readonly route: string; readonly method: string; readonly status: string }, seconds: number): void;
+}
+
+export function accessLog({ log, measure }: { readonly log: Log; readonly measure: RequestMeasure }): Step {
+  return async (ctx, next) => {
+    const startedAt = performance.now();
+    try {
+      await next();
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1_000;
+      const route = routeOf(ctx);
+      const status = String(ctx.status);
+      const method = methodOf(ctx.method);
+      measure.observe({ route, method, status }, seconds);
+      const fields = {
+        route,
+        method,
+        status: ctx.status,
+        ms: Math.round(seconds * 1_000),
+        request_id: requestIdSlot.get(ctx),
+      };
+      if (ctx.status >= 500) log.warn(fields, 'request');
+      else log.debug(fields, 'request');
+    }
+  };
+}
+
+function routeOf(ctx: Context): string {
+  return typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : 'none';
+}
+
+/** A caller can invent methods; labels must stay few. */
+function methodOf(method: string): string {
+  return ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other';
+}

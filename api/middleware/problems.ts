@@ -1,0 +1,38 @@
+/** Turns whatever a route throws into a problem answer, or into a page where a browser asked. */
+import type { AppError } from '../../core/errors.ts';
+import { errorTable } from '../../core/errors.ts';
+import type { Log } from '../../core/ports.ts';
+import { buildProblem, buildProblemHeaders, toAppError } from '../problem.ts';
+import type { Context, Step } from '../route.ts';
+import { requestIdSlot } from './request-id.ts';
+
+export interface ProblemsDeps {
+  readonly log: Log;
+  /** The page for an error on the browser's routes. */
+  readonly renderPage: (ctx: Context, error: AppError) => Promise<string>;
+}
+
+export function problems({ log, renderPage }: ProblemsDeps): Step {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      const requestId = requestIdSlot.get(ctx);
+      if (errorTable[error.code].kind === 'defect' || error.code === 'configuration-invalid') {
+        log.error({ err: error, request_id: requestId }, 'a request failed on our side');
+      } else log.debug({ code: error.code, details: error.details, request_id: requestId }, 'problem');
+      const problem = buildProblem(error, requestId);
+      ctx.status = problem.status;
+      ctx.set(buildProblemHeaders(error));
+      ctx.set('cache-control', 'no-store');
+      if (ctx.path === '/connect' || ctx.path.startsWith('/connect/')) {
+        ctx.type = 'text/html; charset=utf-8';
+        ctx.body = await renderPage(ctx, error);
+        return;
+      }
+      ctx.set('content-type', 'application/problem+json');
+      ctx.body = JSON.stringify(problem);
+    }
+  };
+}

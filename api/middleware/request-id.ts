@@ -1,0 +1,16 @@
+/** Every answer has a request id: the caller's, if it is a harmless word, else one of ours. */
+import type { Rng } from '../../core/ports.ts';
+import type { Step } from '../route.ts';
+import { createSlot } from '../slot.ts';
+
+export const requestIdSlot = createSlot<string>('request id');
+
+export function requestId(rng: Pick<Rng, 'uuid'>): Step {
+  return (ctx, next) => {
+    const given = ctx.get('x-request-id');
+    const id = /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : rng.uuid();
+    requestIdSlot.set(ctx, id);
+    ctx.set('x-request-id', id);
+    return next() as Promise<void>;
+  };
+}

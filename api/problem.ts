@@ -1,0 +1,52 @@
+/** The only projection from an error to what leaves the process over HTTP: RFC 9457. */
+import { AppError, type ErrorCode, errorTable, isAppError } from '../core/errors.ts';
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly request_id: string;
+  readonly fields?: readonly string[];
+  readonly state?: string;
+  readonly listing_url?: string;
+}
+
+/** Seconds that a caller is asked to wait when nobody knows better. */
+const DEFAULT_RETRY_SECONDS = 5;
+
+/** Anything that is thrown, as an error with a code: what nobody meant to throw is `internal`. */
+export function toAppError(error: unknown): AppError {
+  return isAppError(error) ? error : new AppError('internal', 'An unexpected error.', { cause: error });
+}
+
+/** The message of a defect or of a wrong set-up is for the log alone. */
+export function buildProblem(error: AppError, requestId: string): Problem {
+  const { code, details } = error;
+  const { title, status, kind } = errorTable[code];
+  const isPublic = kind !== 'defect' && code !== 'configuration-invalid';
+  const shown: ErrorCode = code === 'configuration-invalid' ? 'internal' : code;
+  const { fields, state, listing_url: listingUrl } = details;
+  return {
+    type: `urn:evergrant:problem:${shown}`,
+    title: errorTable[shown].title,
+    status,
+    detail: isPublic ? error.message : title,
+    code: shown,
+    request_id: requestId,
+    ...(Array.isArray(fields) ? { fields: fields.map(String) } : {}),
+    ...(typeof state === 'string' ? { state } : {}),
+    ...(typeof listingUrl === 'string' ? { listing_url: listingUrl } : {}),
+  };
+}
+
+/** Headers that go with the status: RFC 9110 sections 11.6.1 and 10.2.3. */
+export function buildProblemHeaders(error: AppError): Readonly<Record<string, string>> {
+  const { status } = errorTable[error.code];
+  if (status === 401) return { 'www-authenticate': 'Bearer realm="evergrant"' };
+  const mustWait = status === 429 || status === 503;
+  if (!mustWait && error.retryAfterMs === undefined) return {};
+  const seconds = error.retryAfterMs === undefined ? DEFAULT_RETRY_SECONDS : Math.ceil(error.retryAfterMs / 1_000);
+  return { 'retry-after': String(Math.max(1, seconds)) };
+}
