@@ -11,6 +11,7 @@ import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts
 import type { AppCredentials, CallTimes, ConcurFailure, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
+import type { Secret } from '../core/secret.ts';
 import type { App } from '../core/stores.ts';
 import { parseTokenAnswer, serializeTokenAnswer } from '../core/token-answer.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -19,6 +20,7 @@ import { identify } from './identity.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
+import { isTooLate, unsent } from './unsent.ts';
 
 export interface ExchangeInput extends ConnectionKey {
   readonly attemptId: string;
@@ -74,7 +76,18 @@ export function createExchangeActivities(deps: ActivityDeps) {
       return await finish(await outcomeOf(begun, parseTokenAnswer(kept), at, app, credentials));
     }
 
-    const requestToken = await vault.open(begun.requestToken, sealContexts.requestToken(sessionId));
+    const begunAt = clock.monotonic();
+    let requestToken: Secret;
+    try {
+      requestToken = await vault.open(begun.requestToken, sealContexts.requestToken(sessionId));
+    } catch (error) {
+      await finish({ kind: 'failure', verdict: unsent('vault-failed'), sent: false, correlationId: null });
+      throw error;
+    }
+    if (isTooLate(clock, begunAt)) {
+      const verdict = unsent('frozen-before-sending');
+      return await finish({ kind: 'failure', verdict, sent: false, correlationId: null });
+    }
     const call = concur.exchangeRequestToken(
       { credentials, principal, requestToken },
       { horizonMs: horizonMs(policy) },

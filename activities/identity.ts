@@ -35,18 +35,21 @@ export async function identify(
       { dataCentre: dataCentre.name, idToken: answer.idToken, clientId },
       options,
     );
-    if (checked.verdict === 'invalid') return { verdict: 'mismatch', subject: null, why: `id_token: ${checked.why}` };
+    if (checked.verdict === 'invalid') {
+      // Whose it is matters all the same: what is revoked must not end somebody else's connection.
+      const owner = await fetchProfile(deps, answer, dataCentre);
+      return { verdict: 'mismatch', subject: owner && uuidOf(owner.id), why: `id_token: ${checked.why}` };
+    }
     if (checked.verdict === 'valid') {
-      if (!isSame(checked.subject, principal)) {
-        return { verdict: 'mismatch', subject: checked.subject.toLowerCase(), why: 'sub of the id_token' };
-      }
+      const subject = uuidOf(checked.subject);
+      if (subject !== principal) return { verdict: 'mismatch', subject, why: 'sub of the id_token' };
       isProven = true;
       proven = checked.principalType;
     }
   }
   const profile = await fetchProfile(deps, answer, dataCentre);
-  if (profile !== null && !isSame(profile.id, principal)) {
-    return { verdict: 'mismatch', subject: profile.id.toLowerCase(), why: 'id of the profile' };
+  if (profile !== null && uuidOf(profile.id) !== principal) {
+    return { verdict: 'mismatch', subject: uuidOf(profile.id), why: 'id of the profile' };
   }
   return {
     verdict: 'accepted',
@@ -75,8 +78,7 @@ async function fetchProfile(
   return null;
 }
 
-/** UUIDs in any case; the `sub` of some tokens is a URL that ends in the UUID. */
-function isSame(subject: string, principal: string): boolean {
-  const id = subject.toLowerCase();
-  return id === principal || id.endsWith(`/${principal}`);
+/** In lower case, as a connection's key has it; the `sub` of some tokens is a URL that ends in the UUID. */
+function uuidOf(subject: string): string {
+  return subject.toLowerCase().split('/').at(-1) ?? '';
 }

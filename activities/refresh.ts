@@ -2,8 +2,7 @@
  * The refresh: intent on file, call, answer on file. The transactions are decided in
  * `core/refresh-transaction.ts`; this file brings them together with the call.
  */
-import { SEND_BUDGET_MS } from '../core/attempts.ts';
-import { judge, type Verdict } from '../core/concur-codes.ts';
+import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
@@ -21,6 +20,7 @@ import { buildGrantFacts } from './grant-facts.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
+import { isTooLate, unsent } from './unsent.ts';
 
 export interface RefreshInput extends ConnectionKey {
   readonly attemptId: string;
@@ -29,20 +29,6 @@ export interface RefreshInput extends ConnectionKey {
 }
 
 type Begun = Extract<BegunRefresh, { decision: 'call' }>;
-
-/** A verdict of our own: the request never left. */
-function unsent(reason: string): Verdict {
-  return {
-    outcome: 'transient',
-    scope: 'service',
-    reason,
-    pauseMs: null,
-    slow: false,
-    confirmAfterMs: null,
-    alarm: true,
-    concurCode: null,
-  };
-}
 
 export function createRefreshActivities(deps: ActivityDeps) {
   const { clock, concur, connections, log, observer, policy, vault } = deps;
@@ -85,7 +71,7 @@ export function createRefreshActivities(deps: ActivityDeps) {
       throw error;
     }
     const stays = deps.dataCentres.byName(begun.connection.dataCentre ?? '');
-    if (clock.monotonic() - begunAt > SEND_BUDGET_MS) {
+    if (isTooLate(clock, begunAt)) {
       return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
     }
     const call = concur.refreshTokens(

@@ -1,16 +1,25 @@
 /** The revoke at SAP Concur: a live access token, DELETE, verification; tried until it is confirmed. */
-import { judge } from '../core/concur-codes.ts';
+import { judge, type Verdict } from '../core/concur-codes.ts';
 import { beginRevoke, finishRevoke, type FinishRevoke } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import type { ConcurFailure } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
+import type { Secret } from '../core/secret.ts';
 import type { ActivityDeps } from './deps.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
+import { isTooLate, unsent } from './unsent.ts';
 
 export interface RevokeInput extends ConnectionKey {
   readonly attemptId: string;
+}
+
+/** Without an answer a late one may still confirm it, so the attempt stays open until its horizon. */
+function verdictOf(failure: ConcurFailure): Verdict {
+  const verdict = judge('revoke', failure);
+  return failure.kind === 'transport' && failure.sent ? { ...verdict, outcome: 'uncertain' } : verdict;
 }
 
 export function createRevokeActivities(deps: ActivityDeps) {
@@ -47,17 +56,28 @@ export function createRevokeActivities(deps: ActivityDeps) {
       return finished.snapshot;
     };
     const { connection } = begun;
-    const accessToken = await vault.open(
-      stored.token.sealed,
-      sealContexts.accessToken(connection.id, stored.token.attemptId),
-    );
+    const begunAt = clock.monotonic();
+    let accessToken: Secret;
+    try {
+      accessToken = await vault.open(
+        stored.token.sealed,
+        sealContexts.accessToken(connection.id, stored.token.attemptId),
+      );
+    } catch (error) {
+      await finish({ kind: 'failure', verdict: unsent('vault-failed'), correlationId: null });
+      throw error;
+    }
+    // Sent much later it might end a connection that was made since.
+    if (isTooLate(clock, begunAt)) {
+      return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
+    }
     const dataCentre = deps.dataCentres.byName(connection.dataCentre ?? '');
     const call = concur.revokeConnection(
       { dataCentre: dataCentre.name, accessToken },
       { horizonMs: horizonMs(policy) },
     );
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
-      const verdict = judge('revoke', { kind: 'transport', transport: 'timeout', sent: true });
+      const verdict = verdictOf({ kind: 'transport', transport: 'timeout', sent: true });
       await finish({ kind: 'failure', verdict, correlationId: null });
     });
     const { correlationId } = result;
@@ -65,7 +85,7 @@ export function createRevokeActivities(deps: ActivityDeps) {
       log.info({ app: appName, principal, correlationId }, 'revoked');
       return await finish({ kind: 'confirmed', correlationId });
     }
-    const verdict = judge('revoke', result.failure);
+    const verdict = verdictOf(result.failure);
     log.warn({ app: appName, principal, verdict, correlationId }, 'revoke failed');
     return await finish({ kind: 'failure', verdict, correlationId });
   }

@@ -138,6 +138,8 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   }
   const { verdict, correlationId } = outcome;
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
+  // Told before.
+  if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain') return { result: null, changes: {} };
   const event: ConnectionEvent = { type: 'revoke-failed', verdict, correlationId };
   const transition = reduceConnection(connection, event, contextOf(input));
   // Refused: the access token is of no use any more, so the next step is the refresh that proves it.

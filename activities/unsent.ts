@@ -1,0 +1,26 @@
+/** Calls that we ourselves did not make. */
+import { SEND_BUDGET_MS } from '../core/attempts.ts';
+import type { Verdict } from '../core/concur-codes.ts';
+import type { Clock } from '../core/ports.ts';
+
+/** A verdict of our own: the request never left. */
+export function unsent(reason: 'vault-failed' | 'frozen-before-sending'): Verdict {
+  return {
+    outcome: 'transient',
+    scope: 'service',
+    reason,
+    pauseMs: null,
+    slow: false,
+    confirmAfterMs: null,
+    alarm: true,
+    concurCode: null,
+  };
+}
+
+/**
+ * Whether the process was frozen since `begunAt` (monotonic) for so long that others may count on its call having been
+ * made: it must not be made any more.
+ */
+export function isTooLate(clock: Clock, begunAt: number): boolean {
+  return clock.monotonic() - begunAt > SEND_BUDGET_MS;
+}
