@@ -1,8 +1,8 @@
 /**
  * The last line of a CI run: `N passed, N failed`. Arguments: vitest's results as JSON, the exit code of the tests, the
- * exit code of the static checks. Ends with 1 when anything failed or no test ran.
+ * exit code of the static checks. Ends with 1 when anything failed or a suite ran no test.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { argv, exit, stdout } from 'node:process';
 
 const [file, testsCode, checksCode] = argv.slice(2);
@@ -14,7 +14,12 @@ const brokenFiles = results.testResults.filter(
   ({ status, assertionResults }) =>
     status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
 ).length;
-let failedTests = results.numFailedTests + brokenFiles;
+// Left out of the run, a suite would fail nowhere.
+const silentSuites = suites().filter(
+  (suite) => !results.testResults.some(({ name }) => name.includes(`/test/${suite}/`)),
+);
+for (const suite of silentSuites) stdout.write(`The suite ${suite} ran no test.\n`);
+let failedTests = results.numFailedTests + brokenFiles + silentSuites.length;
 if (failedTests === 0 && (testsCode !== '0' || ran === 0)) {
   stdout.write(ran === 0 ? 'No test ran.\n' : `The tests ended with exit code ${testsCode}.\n`);
   failedTests = 1;
@@ -24,6 +29,13 @@ const passed = results.numPassedTests + (checksCode === '0' ? 1 : 0);
 const skipped = results.numPendingTests + results.numTodoTests;
 stdout.write(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`);
 exit(failed === 0 ? 0 : 1);
+
+/** Every folder of `test/` but the rig, which holds no tests. */
+function suites() {
+  return readdirSync(new URL('../test', import.meta.url), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'rig')
+    .map(({ name }) => name);
+}
 
 function read(path) {
   const nothing = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] };
