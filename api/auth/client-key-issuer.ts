@@ -16,10 +16,7 @@ const algorithms: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Tokens that clients sign with a key of their own: `iss` = `sub` = client id, at most five minutes. */
-export function createClientKeyIssuer(deps: {
-  readonly clients: ClientDirectory;
-  readonly clock: Clock;
-}): TokenIssuer {
+export function createClientKeyIssuer(deps: { readonly clients: ClientDirectory; readonly clock: Clock }): TokenIssuer {
   const { clients, clock } = deps;
   return {
     accepts: async (issuer) => (await maybeKey(issuer)) !== null,
