@@ -3,6 +3,7 @@
  * exit code of the static checks. Ends with 1 when anything failed or a suite ran no test.
  */
 import { readFileSync, readdirSync } from 'node:fs';
+import { sep } from 'node:path';
 import { argv, exit, stdout } from 'node:process';
 
 const [file, testsCode, checksCode] = argv.slice(2);
@@ -30,11 +31,10 @@ const skipped = results.numPendingTests + results.numTodoTests;
 stdout.write(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`);
 exit(failed === 0 ? 0 : 1);
 
-/** Every folder of `test/` but the rig, which holds no tests. */
+/** Every folder of `test/` that holds tests. */
 function suites() {
-  return readdirSync(new URL('../test', import.meta.url), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'rig')
-    .map(({ name }) => name);
+  const files = readdirSync(new URL('../test', import.meta.url), { recursive: true }).map(String);
+  return [...new Set(files.filter((file) => file.endsWith('.test.ts')).map((file) => file.split(sep)[0]))];
 }
 
 function read(path) {
