@@ -81,13 +81,14 @@ export async function bringUp(input: BringUpInput): Promise<BroughtUp> {
   const [apiUrl, , hasToken] = await Promise.all([api, worker, token]);
   const { address: temporalAddress, uiUrl: temporalUiUrl } = temporal;
   const addresses = { apiUrl, temporalAddress, temporalUiUrl, sandboxUrl: concur.sandboxUrl };
+  const opsUrl = settings.opsPort === null ? apiUrl : `http://localhost:${settings.opsPort}`;
   return {
     running: {
       ...addresses,
       databaseUrl: database.url,
       environment: { ...environment, MIGRATION_DATABASE_URL: database.ownerUrl },
     },
-    links: { ...addresses, namespace: settings.temporal.namespace, hasDemoApps, hasToken },
+    links: { ...addresses, opsUrl, namespace: settings.temporal.namespace, hasDemoApps, hasToken },
   };
 }
 

@@ -7,6 +7,8 @@ export interface LinksInput {
   readonly seconds: string;
   readonly home: string;
   readonly apiUrl: string;
+  /** Where `/docs`, `/healthz` and `/metrics` are. */
+  readonly opsUrl: string;
   readonly temporalAddress: string;
   readonly temporalUiUrl: string | null;
   readonly namespace: string;
@@ -18,13 +20,13 @@ export interface LinksInput {
 
 /** The last thing that `npm start` prints: what to press, and a command that can be pasted as it is. */
 export function buildLinks(input: LinksInput): string {
-  const { seconds, home, apiUrl, sandboxUrl, temporalUiUrl, namespace, temporalAddress } = input;
+  const { seconds, home, opsUrl, sandboxUrl, temporalUiUrl, namespace, temporalAddress } = input;
   const rows = [
     ...(sandboxUrl === null ? [] : [['Press Connect here', `${sandboxUrl}/`, "the sandbox's App Center"]]),
     temporalUiUrl === null
       ? ['Temporal', temporalAddress, `namespace ${namespace}`]
       : ['Temporal UI', `${temporalUiUrl}/namespaces/${namespace}/workflows`, 'the workflows of the connections'],
-    ['API', `${apiUrl}/docs`, `${apiUrl}/healthz  ${apiUrl}/metrics`],
+    ['API', `${opsUrl}/docs`, `${opsUrl}/healthz  ${opsUrl}/metrics`],
     ['Logs', `${shown(home)}/logs/`, 'one file per part'],
   ];
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -29,7 +29,7 @@ function parseEntry(line: string): Entry | null {
       ...fields
     } = JSON.parse(line) as Record<string, unknown>;
     const known = levels.find((name) => name === level);
-    return known === undefined ? null : { level: known, message: String(msg ?? ''), fields };
+    return known === undefined ? null : { level: known, message: typeof msg === 'string' ? msg : '', fields };
   } catch {
     return null;
   }

@@ -198,6 +198,7 @@ describe('what a development stack makes for itself', () => {
     const links = {
       seconds: '3.0',
       apiUrl: 'http://localhost:8080',
+      opsUrl: 'http://localhost:8080',
       temporalAddress: '127.0.0.1:7233',
       temporalUiUrl: 'http://127.0.0.1:8233',
       namespace: 'default',
