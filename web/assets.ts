@@ -3,7 +3,7 @@
  * and pages need neither inline styles nor scripts.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { buildPalette, normalizeColor, type Palette } from './color.ts';
 
 export interface Asset {
@@ -11,8 +11,8 @@ export interface Asset {
   readonly body: string;
 }
 
-const styles = readFileSync(new URL('./styles.css', import.meta.url), 'utf8');
-const icon = readFileSync(new URL('./icon.svg', import.meta.url), 'utf8');
+const styles = readAsset('styles.css');
+const icon = readAsset('icon.svg');
 
 /** Changes with every asset; one brand's stylesheet stands for how all of them are made. */
 export const assetVersion = createHash('sha256')
@@ -38,6 +38,14 @@ export function maybeAsset(file: string): Asset | null {
   return color === undefined
     ? null
     : { type: 'text/css; charset=utf-8', body: buildBrandStyles(buildPalette(`#${color}`)) };
+}
+
+/** The files lie beside this one, and, when this one is compiled, beside its source too. */
+function readAsset(file: string): string {
+  const places = [`./${file}`, `../../web/${file}`].map((path) => new URL(path, import.meta.url));
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw new Error(`web/${file} was not shipped with this build`);
+  return readFileSync(found, 'utf8');
 }
 
 function buildBrandStyles({ light, dark }: Palette): string {

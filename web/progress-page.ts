@@ -8,6 +8,7 @@ import { safeHref } from './link.ts';
 import { type FailureTopic, failureTopics, type Texts } from './texts/catalogue.ts';
 
 const RELOAD_SECONDS = 2;
+const SLOW_RELOAD_SECONDS = 15;
 
 export interface ProgressPage {
   readonly texts: Texts;
@@ -15,6 +16,8 @@ export interface ProgressPage {
   readonly session: Pick<BrowserSession, 'id' | 'principal' | 'status' | 'failure'>;
   /** What SAP Concur said about the company, once connected. */
   readonly company: Connection['company'];
+  /** A first try has failed and others follow: it may take long. */
+  readonly isSlow?: boolean;
 }
 
 export function renderProgressPage(page: ProgressPage): string {
@@ -31,17 +34,17 @@ export function renderProgressPage(page: ProgressPage): string {
   }
 }
 
-function renderPending({ texts, landing }: ProgressPage): string {
+function renderPending({ texts, landing, isSlow = false }: ProgressPage): string {
   return renderPage({
     texts,
     brand: landing,
     title: texts.pending.title,
     step: 2,
     outcome: 'pending',
-    reloadSeconds: RELOAD_SECONDS,
+    reloadSeconds: isSlow ? SLOW_RELOAD_SECONDS : RELOAD_SECONDS,
     main: html`<div class="status wait" role="status">${icons.wait}<div>
 <h1>${texts.pending.title}</h1>
-<p>${texts.pending.body(landing.brand)}</p>
+<p>${isSlow ? texts.pending.slow : texts.pending.body(landing.brand)}</p>
 </div></div>
 <p class="note">${texts.pending.stay}</p>`,
   });

@@ -67,7 +67,12 @@ export interface Texts {
     readonly noAccount: string;
     readonly signUp: string;
   };
-  readonly pending: { readonly title: string; readonly body: (brand: string) => string; readonly stay: string };
+  readonly pending: {
+    readonly title: string;
+    readonly body: (brand: string) => string;
+    readonly slow: string;
+    readonly stay: string;
+  };
   readonly connected: {
     readonly title: (brand: string) => string;
     readonly company: string;

@@ -46,6 +46,7 @@ export const english: Texts = {
   pending: {
     title: 'Connecting…',
     body: (brand) => `We are connecting your company to ${brand}. This takes a few seconds.`,
+    slow: 'SAP Concur does not answer at the moment. We try again by ourselves, for a day if need be.',
     stay: 'This page goes on by itself. If you close it, the connection is still completed.',
   },
   connected: {

@@ -50,6 +50,7 @@ export const german: Texts = {
   pending: {
     title: 'Verbindung wird hergestellt …',
     body: (brand) => `Wir verbinden Ihr Unternehmen mit ${brand}. Das dauert einige Sekunden.`,
+    slow: 'SAP Concur antwortet derzeit nicht. Wir versuchen es von selbst weiter, nötigenfalls einen Tag lang.',
     stay: 'Diese Seite aktualisiert sich selbst. Auch wenn Sie sie schließen, wird die Verbindung fertiggestellt.',
   },
   connected: {
