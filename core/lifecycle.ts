@@ -80,13 +80,17 @@ export async function runLifecycle(
       continue;
     }
     const before: ConnectionSnapshot = snapshot;
+    let brokeDown = false;
     try {
       snapshot = await perform(step, host, inbox, snapshot);
     } catch (error) {
       host.callFailed(error);
+      brokeDown = true;
       snapshot = await load(host, inbox);
     }
-    if (step.entry !== null) dealtWith(step.entry, snapshot, host.now(), inbox);
+    // A refresh that broke down without a verdict is still wanted: nobody knows what became of it.
+    const isOpen = brokeDown && step.do === 'refresh';
+    if (step.entry !== null && !isOpen) dealtWith(step.entry, snapshot, host.now(), inbox);
     const isCall = step.do !== 'command' && step.do !== 'load';
     standstills = isCall && snapshot !== null && !hasMoved(before, snapshot) ? standstills + 1 : 0;
     if (standstills > 0) notBeforeMs = host.now() + standstillPauseMs(standstills);

@@ -133,6 +133,8 @@ export type CompleteResult<T> =
 export interface SessionStore {
   open(session: NewBrowserSession): Promise<void>;
   maybeOne(app: string, id: string): Promise<BrowserSession | null>;
+  /** Every browser's session that began with the same request token, newest first. */
+  manyByRequestToken(app: string, requestTokenFingerprint: string): Promise<readonly BrowserSession[]>;
   touch(id: string, atMs: number): Promise<void>;
   /**
    * Completes the landing page: session, verification code (where the mode asks for one) and connection in
