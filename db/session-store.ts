@@ -5,6 +5,9 @@ import { completeSession } from './complete-session.ts';
 import { query } from './query.ts';
 import { buildBrowserSession, type SessionRow } from './session-row.ts';
 
+/** Browsers that a request token is looked for in: it has one, or a few when somebody passes the link on. */
+const MOST_BROWSERS = 100;
+
 /** {@link SessionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createSessionStore(pool: Pool): SessionStore {
   return {
@@ -14,6 +17,16 @@ export function createSessionStore(pool: Pool): SessionStore {
     },
 
     maybeOne: (app, id) => maybeOne(pool, app, id),
+
+    async manyByRequestToken(app, requestTokenFingerprint) {
+      const { rows } = await query<SessionRow>(
+        pool,
+        `SELECT * FROM connect_sessions WHERE app = $1 AND request_token_fingerprint = $2
+         ORDER BY created_at DESC, id LIMIT $3`,
+        [app, requestTokenFingerprint, MOST_BROWSERS],
+      );
+      return rows.map(buildBrowserSession).filter((session) => session !== null);
+    },
 
     async touch(id, atMs) {
       await query(pool, 'UPDATE connect_sessions SET last_seen_at = greatest(last_seen_at, $2) WHERE id = $1', [

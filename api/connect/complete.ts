@@ -1,0 +1,105 @@
+/** The landing page was sent: code, session and connection in one transaction, and only then is Temporal told. */
+import type { Connection } from '../../core/connection.ts';
+import { acceptConnect } from '../../core/exchange-transaction.ts';
+import { Secret } from '../../core/secret.ts';
+import type { App, BrowserSession, CompleteResult } from '../../core/stores.ts';
+import { normaliseVerificationCode, verificationCodeContext } from '../../core/verification-code.ts';
+import { connectionWorkflowId } from '../../workflows/contract.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Context, Step } from '../route.ts';
+import { fingerprintAddress } from './address.ts';
+import { appSlot } from './find-app.ts';
+import { sessionSlot } from './find-session.ts';
+import { formSlot } from './form.ts';
+import { assertOpen, sendLanding } from './landing.ts';
+import { buildPageError } from './page-error.ts';
+import type { Poker } from './poker.ts';
+import { seeOther, sessionPath } from './redirect.ts';
+
+interface CompleteDeps extends Pick<ApiDeps, 'vault' | 'rng' | 'clock' | 'policy' | 'sessions'> {
+  readonly poker: Poker;
+}
+
+export function completeLanding(deps: CompleteDeps): Step {
+  const { vault, rng, clock, policy, sessions, poker } = deps;
+
+  return async (ctx) => {
+    const app = appSlot.get(ctx);
+    const session = sessionSlot.get(ctx);
+    const code = codeOf(ctx, app);
+    if (session.status === 'open') {
+      assertOpen(session, clock.now());
+      if (code === '') return sendLanding(ctx, 'empty');
+    }
+    const result = await complete(ctx, app, session, code);
+    answer(ctx, session, result);
+  };
+
+  async function complete(ctx: Context, app: App, session: BrowserSession, code: string | null) {
+    const key = { app: app.app, principal: session.principal };
+    const nowMs = clock.now();
+    const [addressFingerprint, codeFingerprint] = await Promise.all([
+      fingerprintAddress(vault, ctx.ip),
+      code === null ? undefined : fingerprintCode(app, code),
+    ]);
+    const result = await sessions.complete(
+      {
+        app: app.app,
+        id: session.id,
+        nowMs,
+        addressFingerprint,
+        ...(codeFingerprint === undefined ? {} : { codeFingerprint }),
+      },
+      (aggregate) =>
+        acceptConnect(aggregate, {
+          key,
+          sessionId: session.id,
+          actor: 'concur-admin',
+          newConnectionId: rng.uuid(),
+          principalType: app.principal,
+          nowMs,
+          policy,
+          workflowId: connectionWorkflowId(key),
+        }),
+    );
+    if (result.outcome === 'completed') poker.poke(key, session.id);
+    return result;
+  }
+
+  /** What can't be a code is counted as a wrong one: nobody learns what codes look like for nothing. */
+  function fingerprintCode(app: App, typed: string): Promise<string> {
+    return vault.fingerprint(new Secret(normaliseVerificationCode(typed) ?? ''), verificationCodeContext(app.app));
+  }
+}
+
+/** The code that was typed, null where the mode asks for none. */
+function codeOf(ctx: Context, { landing }: App): string | null {
+  switch (landing.mode) {
+    case 'confirm':
+      return null;
+    case 'verification-code':
+      return formSlot.get(ctx).code?.trim() ?? '';
+    case 'sign-in':
+      // Its page has no form: who it is has to come from the partner.
+      throw buildPageError('page-out-of-date');
+  }
+}
+
+function answer(ctx: Context, session: BrowserSession, result: CompleteResult<Connection>): void {
+  const progress = `${sessionPath(session.app, session.id)}/progress`;
+  switch (result.outcome) {
+    case 'completed':
+    case 'lost':
+      return seeOther(ctx, progress);
+    case 'already':
+      // The second click of two finds its own connect under way; a page that is sent again later is over.
+      if (result.session.status === 'completed') return seeOther(ctx, progress);
+      throw buildPageError('session-used', { goOn: progress });
+    case 'expired':
+      throw buildPageError('session-expired');
+    case 'code-rejected':
+      return sendLanding(ctx, 'rejected');
+    case 'rate-limited':
+      throw buildPageError('rate-limited', { retryAfterMs: result.retryAfterMs });
+  }
+}

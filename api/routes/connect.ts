@@ -1,0 +1,48 @@
+/** What Concur's administrator sees: from the redirect behind the Connect button to the confirmation page. */
+import { completeLanding } from '../connect/complete.ts';
+import { findApp } from '../connect/find-app.ts';
+import { findSession } from '../connect/find-session.ts';
+import { assertOwnForm, readForm } from '../connect/form.ts';
+import { showLanding } from '../connect/landing.ts';
+import { openSession } from '../connect/open-session.ts';
+import { createPoker } from '../connect/poker.ts';
+import { showProgress } from '../connect/progress.ts';
+import { createSessionCookies } from '../connect/session-cookie.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Route } from '../route.ts';
+
+/** What these routes need of the API's parts. */
+export type ConnectDeps = Pick<
+  ApiDeps,
+  | 'apps'
+  | 'clock'
+  | 'connections'
+  | 'lifecycle'
+  | 'log'
+  | 'policy'
+  | 'publicUrl'
+  | 'requestTokenTtlMs'
+  | 'rng'
+  | 'sessions'
+  | 'vault'
+>;
+
+export function createConnectRoutes(deps: ConnectDeps): readonly Route[] {
+  const cookies = createSessionCookies(deps.publicUrl);
+  const poker = createPoker(deps);
+  const ownSession = [findApp(deps), findSession({ ...deps, cookies })];
+  return [
+    { method: 'get', path: '/connect/:app', steps: [findApp(deps), openSession({ ...deps, cookies })] },
+    { method: 'get', path: '/connect/:app/s/:sid', steps: [...ownSession, showLanding(deps)] },
+    {
+      method: 'post',
+      path: '/connect/:app/s/:sid',
+      steps: [...ownSession, readForm, assertOwnForm, completeLanding({ ...deps, poker })],
+    },
+    {
+      method: 'get',
+      path: '/connect/:app/s/:sid/progress',
+      steps: [...ownSession, showProgress({ ...deps, poker })],
+    },
+  ];
+}
