@@ -35,8 +35,6 @@ import { createRejections } from './rejections.ts';
 
 /** A server that says nothing for so long is away; callers are told within five seconds. */
 const SILENCE_MS = 4_000;
-/** What an update's way there and back may take beyond the wait that was asked for. */
-const GRACE_MS = 1_000;
 
 const GRPC_CANCELLED = 1;
 const GRPC_DEADLINE_EXCEEDED = 4;
@@ -78,7 +76,7 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
 
   /** The answer of an update; null when it goes on, or when the run ended under it. */
   async function settle(waitMs: number, call: () => Promise<CommandResult>): Promise<CommandResult | null> {
-    const update = client.withDeadline(clock.now() + waitMs + GRACE_MS, call).catch((error: unknown) => {
+    const update = client.withDeadline(clock.now() + waitMs, call).catch((error: unknown) => {
       if (isStillGoing(error) || isRunOver(error)) return null;
       throw isServerTrouble(error) ? unavailable(error) : error;
     });
@@ -111,6 +109,8 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
     connect: (key, sessionId) =>
       settle(HANDLER_WAIT_MS, () =>
         client.workflow.executeUpdateWithStart(connectUpdate, {
+          // Pages that ask again while the exchange goes on add nothing to the history.
+          updateId: `connect:${sessionId}:${Math.floor(clock.now() / 30_000)}`,
           args: [{ sessionId }],
           startWorkflowOperation: startOperation(key),
         }),

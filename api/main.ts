@@ -31,6 +31,9 @@ import { createApp } from './app.ts';
 import { createAppDirectory } from './app-directory.ts';
 import { applyApps } from './apply-apps.ts';
 import { createAuthenticator } from './auth/authenticator.ts';
+import { createClientDirectory } from './auth/client-directory.ts';
+import { createClientKeyIssuer } from './auth/client-key-issuer.ts';
+import { createLocalTokenIssuer } from './auth/local-issuer.ts';
 import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
 import { createLifecycleGateway } from './lifecycle-gateway.ts';
@@ -85,6 +88,8 @@ await runMain('evergrant api', async () => {
 
   const notices = createNotices({ url: config.databaseUrl, pool, log });
   shutdown.onClose('notices', () => notices.close());
+  const clients = createClientDirectory({ clients: createClientStore(pool), notices, clock });
+  shutdown.onClose('clients', () => clients.close());
   const cache = createTokenCache(notices);
   const connections = createConnectionStore(pool);
   const reads = createReadRecorder({ connections, warmWindowMs: policy.warmWindowMs, log });
@@ -117,11 +122,14 @@ await runMain('evergrant api', async () => {
       count: (app, source) => metrics.tokenReadsTotal.inc({ app, source }),
     }),
     authenticator: createAuthenticator({
-      clients: createClientStore(pool),
-      localKeys: issuerKeys,
-      publicUrl: config.publicUrl,
+      issuers: [
+        ...(config.authIssuers.some(({ kind }) => kind === 'local')
+          ? [createLocalTokenIssuer({ issuer: config.publicUrl, keys: issuerKeys, clock })]
+          : []),
+        createClientKeyIssuer({ clients, clock }),
+      ],
+      clients,
       clock,
-      notices,
     }),
     issuerKeys,
     health: createHealth({

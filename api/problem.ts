@@ -44,7 +44,8 @@ export function buildProblem(error: AppError, requestId: string): Problem {
 /** Headers that go with the status: RFC 9110 sections 11.6.1 and 10.2.3. */
 export function buildProblemHeaders(error: AppError): Readonly<Record<string, string>> {
   const { status } = errorTable[error.code];
-  if (status === 401) return { 'www-authenticate': 'Bearer realm="evergrant"' };
+  // RFC 6750 section 3.
+  if (status === 401) return { 'www-authenticate': 'Bearer realm="evergrant", error="invalid_token"' };
   const mustWait = status === 429 || status === 503;
   if (!mustWait && error.retryAfterMs === undefined) return {};
   const seconds = error.retryAfterMs === undefined ? DEFAULT_RETRY_SECONDS : Math.ceil(error.retryAfterMs / 1_000);

@@ -26,10 +26,17 @@ export interface TokenCache {
   trusted(key: ConnectionKey, nowMs: number): CachedToken | null;
   /** A token that was right at most `OUTAGE_BOUND_MS` ago: for when the database is away. */
   lastKnown(key: ConnectionKey, nowMs: number): CachedToken | null;
-  /** Call before reading the database; what it returns takes the result in, unless a notice came meanwhile. */
-  beginFill(key: ConnectionKey): (token: CachedToken, nowMs: number) => void;
-  drop(key: ConnectionKey): void;
+  /** Call before reading the database: a notice that comes meanwhile overtakes the read. */
+  beginFill(key: ConnectionKey): Fill;
   close(): void;
+}
+
+/** A read of the database under way. */
+export interface Fill {
+  /** True once a notice came: what the read brings may be older than the notice. */
+  isOvertaken(): boolean;
+  /** Takes the result in, unless it was overtaken. Null: there is nothing to keep. */
+  end(token: CachedToken | null, nowMs: number): void;
 }
 
 /** About 1 KB each. */
@@ -77,14 +84,16 @@ export function createTokenCache(notices: Notices): TokenCache {
       const ofKey = fills.get(id) ?? new Set();
       fills.set(id, ofKey.add(fill));
       const begunIn = generation;
-      return (token, nowMs) => {
-        ofKey.delete(fill);
-        if (ofKey.size === 0) fills.delete(id);
-        if (fill.isOvertaken || begunIn !== generation) return;
-        entries.set(id, { token, filledInGeneration: begunIn, knownAtMs: nowMs });
+      return {
+        isOvertaken: () => fill.isOvertaken,
+        end(token, nowMs) {
+          ofKey.delete(fill);
+          if (ofKey.size === 0) fills.delete(id);
+          if (token === null || fill.isOvertaken || begunIn !== generation) return;
+          entries.set(id, { token, filledInGeneration: begunIn, knownAtMs: nowMs });
+        },
       };
     },
-    drop: (key) => void entries.delete(idOf(key)),
     close: unsubscribe,
   };
 }

@@ -6,17 +6,19 @@ import { AppError, isAppError } from '../core/errors.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
 import { formatTime } from '../core/connection-resource.ts';
 import type { Clock, Vault } from '../core/ports.ts';
-import { isFresh, type RefreshPolicy } from '../core/refresh-policy.ts';
+import { isFresh, LEAST_INTERVAL_MS, type RefreshPolicy } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { ConnectionStore } from '../core/stores.ts';
 import { problemOfState } from './connection-problems.ts';
 import type { AppDirectory, LifecycleGateway, TokenReader } from './deps.ts';
 import type { ReadRecorder } from './read-recorder.ts';
 import type { TokenResource } from './schemas/resources.ts';
-import type { CachedToken, TokenCache } from './token-cache.ts';
+import type { CachedToken, Fill, TokenCache } from './token-cache.ts';
 
 /** A reader of a stale token waits so long for its refresh. */
-const MOST_WAIT_MS = 20_000;
+const MOST_WAIT_MS = 19_500;
+/** A database that says nothing for so long is taken for away, if memory can serve. */
+const DATABASE_PATIENCE_MS = 2_000;
 
 export type TokenSource = 'memory' | 'database' | 'refresh';
 
@@ -38,41 +40,81 @@ interface Found {
   readonly token: CachedToken | null;
 }
 
+interface Reading {
+  readonly fill: Fill;
+  readonly found: Promise<Found>;
+}
+
 export function createTokenReader(deps: TokenReaderDeps): TokenReader {
   const { clock, vault, policy, connections, cache } = deps;
-  const filling = new Map<string, Promise<Found>>();
+  const readings = new Map<string, Reading>();
+  const refreshing = new Map<string, Promise<void>>();
 
-  /** One read of the database at a time per connection, however many callers. */
+  /** One read of the database at a time per connection; nobody joins one that a notice has overtaken. */
   function find(key: ConnectionKey): Promise<Found> {
-    const id = `${key.app}:${key.principal}`;
-    const running = filling.get(id);
-    if (running !== undefined) return running;
-    const found = readRow(key).finally(() => filling.delete(id));
-    filling.set(id, found);
-    return found;
+    const id = idOf(key);
+    const running = readings.get(id);
+    if (running !== undefined && !running.fill.isOvertaken()) return running.found;
+    const fill = cache.beginFill(key);
+    const reading: Reading = {
+      fill,
+      found: readRow(key, fill).finally(() => {
+        if (readings.get(id) === reading) readings.delete(id);
+      }),
+    };
+    readings.set(id, reading);
+    return reading.found;
   }
 
-  async function readRow(key: ConnectionKey): Promise<Found> {
-    const keep = cache.beginFill(key);
-    const stored = await connections.maybeAccessToken(key);
-    if (stored === null) throw unknownConnection();
-    const { connection, token } = stored;
-    if (token === null || !handsOut(connection)) return { connection, token: null };
-    const accessToken = await vault.open(token.sealed, sealContexts.accessToken(connection.id, token.attemptId));
-    const opened: CachedToken = { accessToken, tokenType: token.tokenType, connection };
-    keep(opened, clock.now());
-    return { connection, token: opened };
-  }
-
-  /** The row, or what memory knows of it while the database is away. */
-  async function findOrLastKnown(key: ConnectionKey): Promise<{ found: Found; source: TokenSource }> {
+  async function readRow(key: ConnectionKey, fill: Fill): Promise<Found> {
+    let opened: CachedToken | null = null;
     try {
-      return { found: await find(key), source: 'database' };
-    } catch (error) {
-      const known = isAppError(error, 'database-unavailable') ? cache.lastKnown(key, clock.now()) : null;
-      if (known === null) throw error;
-      return { found: { connection: known.connection, token: known }, source: 'memory' };
+      const stored = await connections.maybeAccessToken(key);
+      if (stored === null) throw new AppError('not-found', 'There is no such connection.');
+      const { connection, token } = stored;
+      if (token === null || !handsOut(connection)) return { connection, token: null };
+      const accessToken = await vault.open(token.sealed, sealContexts.accessToken(connection.id, token.attemptId));
+      opened = { accessToken, tokenType: token.tokenType, connection };
+      return { connection, token: opened };
+    } finally {
+      fill.end(opened, clock.now());
     }
+  }
+
+  /** The row, or what memory knows of it while the database is away or does not answer in time. */
+  async function findOrLastKnown(key: ConnectionKey, minTtlMs: number): Promise<{ found: Found; source: TokenSource }> {
+    const known = cache.lastKnown(key, clock.now());
+    const isOfUse = known !== null && isFresh(policy, known.connection, clock.now(), minTtlMs);
+    const reading = find(key).then((found) => ({ found, source: 'database' as const }));
+    if (known === null || !isOfUse) return await reading;
+    const fromMemory = { found: { connection: known.connection, token: known }, source: 'memory' as const };
+    const patience = new AbortController();
+    const silence = clock.sleep(DATABASE_PATIENCE_MS, patience.signal).then(
+      () => fromMemory,
+      () => fromMemory,
+    );
+    try {
+      return await Promise.race([reading, silence]);
+    } catch (error) {
+      if (!isAppError(error, 'database-unavailable')) throw error;
+      return fromMemory;
+    } finally {
+      patience.abort();
+      reading.catch(() => undefined);
+    }
+  }
+
+  /** All readers of one stale version in this process wait for one update. */
+  function ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<void> {
+    const id = `${idOf(key)}:${version}`;
+    const running = refreshing.get(id);
+    if (running !== undefined) return running;
+    const refresh = deps.lifecycle
+      .ensureFresh(key, version, waitMs)
+      .then(() => undefined)
+      .finally(() => refreshing.delete(id));
+    refreshing.set(id, refresh);
+    return refresh;
   }
 
   function answer(key: ConnectionKey, token: CachedToken, source: TokenSource): TokenResource {
@@ -97,6 +139,16 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
     throw problemOfState(connection, app?.landing.listingUrl ?? null, clock.now());
   }
 
+  /** Whether a refresh could bring the caller anything that is not there. */
+  function isGoodEnough(connection: Connection, minTtlMs: number): boolean {
+    const nowMs = clock.now();
+    if (isFresh(policy, connection, nowMs, minTtlMs)) return true;
+    // Who asks for a long life gets it from a refresh; where none can be had now, or the token was made a moment ago
+    // and lives no longer, fresh is good enough.
+    const isNew = nowMs - (connection.accessTokenSentAtMs ?? 0) < LEAST_INTERVAL_MS;
+    return (connection.state !== 'active' || isNew) && isFresh(policy, connection, nowMs);
+  }
+
   return {
     async read(key, minTtlMs) {
       const remembered = cache.trusted(key, clock.now());
@@ -104,27 +156,36 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
         return answer(key, remembered, 'memory');
       }
       const deadlineMs = clock.monotonic() + MOST_WAIT_MS;
-      const { found, source } = await findOrLastKnown(key);
-      const { connection, token } = found;
-      // Who asks for a long life gets it from a refresh; where none can be had now, fresh is good enough.
-      const wantedMs = connection.state === 'active' ? minTtlMs : 0;
-      if (token !== null && isFresh(policy, connection, clock.now(), wantedMs)) return answer(key, token, source);
-      if (connection.state !== 'active') return await refuse(connection);
-
-      await deps.lifecycle.ensureFresh(key, connection.version, Math.max(0, deadlineMs - clock.monotonic()));
-      const { connection: now, token: refreshed } = await readRow(key);
-      // After a refresh there is what there is.
-      if (refreshed !== null && isFresh(policy, now, clock.now())) return answer(key, refreshed, 'refresh');
-      return await refuse(now);
+      let { found, source } = await findOrLastKnown(key, minTtlMs);
+      // A second round only for a run that ended, or was continued as new, under the first.
+      for (let round = 1; round <= 2; round += 1) {
+        const { connection, token } = found;
+        if (token !== null && isGoodEnough(connection, minTtlMs)) return answer(key, token, source);
+        const waitMs = deadlineMs - clock.monotonic();
+        if (connection.state !== 'active' || waitMs <= 0) break;
+        try {
+          await ensureFresh(key, connection.version, waitMs);
+        } catch (error) {
+          // Shorter than asked for is better than nothing while Temporal is away.
+          if (token === null || !isFresh(policy, connection, clock.now())) throw error;
+          return answer(key, token, source);
+        }
+        found = await find(key);
+        source = 'refresh';
+        // After a refresh there is what there is.
+        if (found.token !== null && isFresh(policy, found.connection, clock.now()))
+          return answer(key, found.token, source);
+      }
+      return await refuse(found.connection);
     },
   };
+}
+
+function idOf({ app, principal }: ConnectionKey): string {
+  return `${app}:${principal}`;
 }
 
 /** Whether readers in this state get a token at all, if it is fresh. */
 function handsOut({ state }: Connection): boolean {
   return state === 'active' || state === 'retrying' || state === 'suspended' || state === 'blocked';
-}
-
-function unknownConnection(): AppError {
-  return new AppError('not-found', 'There is no such connection.');
 }

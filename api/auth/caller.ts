@@ -1,4 +1,6 @@
 import type { ApiClient } from '../../core/stores.ts';
+import type { Caller } from '../deps.ts';
+import { scopes } from '../schemas/operation.ts';
 
 /** What a bearer token, once verified, claims. */
 export interface VerifiedToken {
@@ -11,12 +13,11 @@ export interface VerifiedToken {
 }
 
 /** Who asks, and what for: the token's claims within the ceilings of its client. */
-export type Caller = Omit<VerifiedToken, 'expiresAtMs'>;
-
 export function buildCaller(token: VerifiedToken, client: ApiClient): Caller {
   return {
     clientId: token.clientId,
-    scopes: new Set(client.scopes.filter((scope) => token.scopes.has(scope))),
+    actor: `client:${token.clientId}`,
+    scopes: new Set(scopes.filter((scope) => token.scopes.has(scope) && client.scopes.includes(scope))),
     apps: narrow(token.apps, client.apps),
     principals: narrowPrincipals(token.principals, client.principals),
   };
@@ -28,11 +29,6 @@ export function mayUseApp(caller: Caller, app: string): boolean {
 
 export function mayUsePrincipal(caller: Caller, principal: string): boolean {
   return caller.principals === null || caller.principals.includes(principal);
-}
-
-/** How a caller is named in the audit trail. */
-export function actorOf(caller: Caller): string {
-  return `client:${caller.clientId}`;
 }
 
 function narrow(claimed: Caller['apps'], ceiling: Caller['apps']): Caller['apps'] {

@@ -27,9 +27,13 @@ export function problems({ log, renderPage }: ProblemsDeps): Step {
       ctx.set(buildProblemHeaders(error));
       ctx.set('cache-control', 'no-store');
       if (ctx.path === '/connect' || ctx.path.startsWith('/connect/')) {
-        ctx.type = 'text/html; charset=utf-8';
-        ctx.body = await renderPage(ctx, error);
-        return;
+        try {
+          ctx.body = await renderPage(ctx, error);
+          ctx.type = 'text/html; charset=utf-8';
+          return;
+        } catch (failure) {
+          log.error({ err: failure, request_id: requestId }, 'the page for a problem could not be made');
+        }
       }
       ctx.set('content-type', 'application/problem+json');
       ctx.body = JSON.stringify(problem);

@@ -13,7 +13,7 @@ export const principalId = z
   .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
   .transform((id) => id.toLowerCase())
   .meta({
-    openapi: { type: 'string', format: 'uuid', description: "UUID of the company or user at SAP Concur, any case" },
+    openapi: { type: 'string', format: 'uuid', description: 'UUID of the company or user at SAP Concur, any case' },
   });
 
 /** Opaque values such as request tokens. */

@@ -7,23 +7,20 @@ import { decodeJwt, errors } from 'jose';
 import { AppError, isAppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { BoundedMap } from '../bounded-map.ts';
-import { buildCaller, type Caller, type VerifiedToken } from './caller.ts';
+import type { Authenticator } from '../deps.ts';
+import { buildCaller, type VerifiedToken } from './caller.ts';
 import type { ClientDirectory } from './client-directory.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 const CAPACITY = 10_000;
 
-export interface TokenVerifier {
-  /** Throws `unauthenticated`; the message says what is wrong and quotes nothing of the token. */
-  verify(token: string): Promise<Caller>;
-}
-
-export function createTokenVerifier(deps: {
+/** Its errors say what is wrong and quote nothing of the token. */
+export function createAuthenticator(deps: {
   /** Asked in this order. */
   readonly issuers: readonly TokenIssuer[];
   readonly clients: ClientDirectory;
   readonly clock: Clock;
-}): TokenVerifier {
+}): Authenticator {
   const { issuers, clients, clock } = deps;
   const known = new BoundedMap<string, VerifiedToken>(CAPACITY);
 
@@ -53,7 +50,7 @@ export function createTokenVerifier(deps: {
   }
 
   return {
-    async verify(token) {
+    async authenticate(token) {
       const verified = await verifyOnce(token);
       const client = await clients.maybeOne(verified.clientId);
       if (client === null) throw refused('Its client is unknown, expired or revoked.');
