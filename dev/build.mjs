@@ -1,0 +1,54 @@
+/**
+ * `npm run build`: what the images run, in `dist/`: compiled code, the files it reads, the workflow bundle made ahead.
+ * With `sandbox` as its argument the Concur sandbox instead, in `dist-sandbox/`.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import { argv, execPath, exit, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const builds = {
+  production: { project: 'tsconfig.build.json', output: 'dist' },
+  sandbox: { project: 'tsconfig.sandbox.json', output: 'dist-sandbox' },
+};
+
+const wanted = argv[2] ?? 'production';
+const build = builds[wanted];
+if (build === undefined) {
+  stdout.write(`There is no build ${wanted}. There are: ${Object.keys(builds).join(', ')}\n`);
+  exit(2);
+}
+const output = join(root, build.output);
+rmSync(output, { recursive: true, force: true });
+compile(build.project);
+const { include } = JSON.parse(readFileSync(join(root, build.project), 'utf8'));
+const copied = include.reduce((count, folder) => count + copyAssets(folder), 0);
+stdout.write(`${build.output}: compiled, ${copied} other files copied\n`);
+if (wanted === 'production') await writeWorkflowBundle();
+
+function compile(project) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(execPath, [tsc, '-p', join(root, project)], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) exit(1);
+}
+
+/** SQL, style sheets, pictures: they are read from where the code that reads them lies. */
+function copyAssets(folder) {
+  const files = readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && extname(entry.name) !== '.ts',
+  );
+  for (const { parentPath, path, name } of files) {
+    const source = join(parentPath ?? path, name);
+    const target = join(output, source.slice(root.length));
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(source, target);
+  }
+  return files.length;
+}
+
+async function writeWorkflowBundle() {
+  const { writeBundle } = await import(join(output, 'worker/bundle.js'));
+  stdout.write(`${(await writeBundle()).slice(root.length + 1)}: the workflow bundle\n`);
+}
