@@ -90,7 +90,8 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080' } =
   ]) {
     app.use(step as Koa.Middleware<RequestState, RouteFacts>);
   }
-  const server = createServer(app.callback());
+  const handle = app.callback();
+  const server = createServer((request, response) => void handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
