@@ -1,0 +1,58 @@
+/** The steps at the head of every partner route: who calls, and may they? All before any look-up. */
+import { AppError } from '../../core/errors.ts';
+import type { ConnectionKey } from '../../core/connection.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
+import { parseInput } from '../input.ts';
+import type { Context, Step } from '../route.ts';
+import { principalId } from '../schemas/fields.ts';
+import type { Scope } from '../schemas/operation.ts';
+import { createSlot } from '../slot.ts';
+import { mayUseApp, mayUsePrincipal } from './caller.ts';
+
+export const callerSlot = createSlot<Caller>('caller');
+const principalSlot = createSlot<string>('principal');
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+
+export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>): Step {
+  return async (ctx, next) => {
+    const bearer = BEARER.exec(ctx.get('authorization'))?.[1];
+    if (bearer === undefined) throw new AppError('unauthenticated', 'Send a bearer token: Authorization: Bearer ...');
+    callerSlot.set(ctx, await authenticator.authenticate(bearer));
+    await next();
+  };
+}
+
+export function requireScope(scope: Scope): Step {
+  return (ctx, next) => {
+    if (!callerSlot.get(ctx).scopes.has(scope)) {
+      throw new AppError('forbidden', `This needs the scope ${scope}.`, { details: { scope } });
+    }
+    return next() as Promise<void>;
+  };
+}
+
+/** The app of the path is one of the caller's. */
+export const requireApp: Step = (ctx, next) => {
+  if (!mayUseApp(callerSlot.get(ctx), appOf(ctx))) throw new AppError('forbidden', 'This caller may not use that app.');
+  return next() as Promise<void>;
+};
+
+/** The principal of the path is one of the caller's. */
+export const requirePrincipal: Step = (ctx, next) => {
+  const principal = parseInput(principalId, ctx.params.principal);
+  if (!mayUsePrincipal(callerSlot.get(ctx), principal)) {
+    throw new AppError('forbidden', 'This caller may not use that principal.');
+  }
+  principalSlot.set(ctx, principal);
+  return next() as Promise<void>;
+};
+
+export function appOf(ctx: Context): string {
+  return ctx.params.app ?? '';
+}
+
+/** App and principal of the path, both checked. */
+export function keyOf(ctx: Context): ConnectionKey {
+  return { app: appOf(ctx), principal: principalSlot.get(ctx) };
+}

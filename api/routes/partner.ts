@@ -1,0 +1,31 @@
+/** Everything that partner services ask for. */
+import type { ApiDeps } from '../deps.ts';
+import { createCommandRoutes } from '../partner/commands.ts';
+import { createConnectionRoutes } from '../partner/connections.ts';
+import { createTokenRoutes } from '../partner/tokens.ts';
+import { createVerificationCodeRoutes } from '../partner/verification-codes.ts';
+import type { Route } from '../route.ts';
+
+export function createPartnerRoutes(deps: ApiDeps): readonly Route[] {
+  return [
+    ...createConnectionRoutes(deps),
+    ...createTokenRoutes(deps),
+    ...createCommandRoutes(deps),
+    ...createVerificationCodeRoutes(deps),
+    jwks(deps),
+  ];
+}
+
+/** The public keys of the built-in issuer. */
+function jwks({ issuerKeys }: ApiDeps): Route {
+  return {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    steps: [
+      async (ctx) => {
+        ctx.set('cache-control', 'public, max-age=300');
+        ctx.body = await issuerKeys.jwks();
+      },
+    ],
+  };
+}
