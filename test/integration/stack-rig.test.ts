@@ -19,7 +19,9 @@ describe('a test database', () => {
     const [one, other] = await Promise.all([createTestDatabase(), createTestDatabase()]);
     try {
       await query(one.ownerUrl, 'CREATE TABLE only_here (id integer)');
-      expect(await query(one.ownerUrl, `SELECT to_regclass('connections') IS NOT NULL AS found`)).toEqual([{ found: true }]);
+      expect(await query(one.ownerUrl, `SELECT to_regclass('connections') IS NOT NULL AS found`)).toEqual([
+        { found: true },
+      ]);
       expect(await query(other.ownerUrl, `SELECT to_regclass('only_here') AS found`)).toEqual([{ found: null }]);
     } finally {
       await Promise.all([one.drop(), other.drop()]);
