@@ -17,7 +17,7 @@ export interface LandingPage {
 }
 
 export function renderLandingPage(page: LandingPage): string {
-  const { texts, landing, session } = page;
+  const { texts, landing } = page;
   const heading = texts.landing.title(landing.brand);
   const error = page.codeError === undefined ? null : texts.code[page.codeError];
   return renderPage({
@@ -27,13 +27,18 @@ export function renderLandingPage(page: LandingPage): string {
     step: 2,
     main: html`${error !== null && renderErrorSummary(texts, error)}
 <h1>${heading}</h1>
-<p>${texts.landing.lead(landing.brand)}</p>
-<dl>
-<dt>${texts.landing.companyId}</dt><dd class="uuid">${session.principal}</dd>
-</dl>
+${error === null && renderIntroduction(page)}
 ${renderMode(page, error)}
 <p class="note">${texts.landing.nothingYet}</p>`,
   });
+}
+
+/** Left out where there is an error: it has been read, and Concur's small window shall hold field and button. */
+function renderIntroduction({ texts, landing, session }: LandingPage): Html {
+  return html`<p>${texts.landing.lead(landing.brand)}</p>
+<dl>
+<dt>${texts.landing.companyId}</dt><dd class="uuid">${session.principal}</dd>
+</dl>`;
 }
 
 function renderErrorSummary(texts: Texts, error: string): Html {
