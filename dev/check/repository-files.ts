@@ -9,7 +9,7 @@ export interface RepositoryFile {
   readonly text: string;
 }
 
-export function listRepository(root: string): readonly string[] {
+function listRepository(root: string): readonly string[] {
   const flags = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const listed = execFileSync('git', flags, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   // What was deleted and not committed yet is still listed.
