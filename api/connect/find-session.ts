@@ -8,7 +8,7 @@ import { buildPageError } from './page-error.ts';
 import { hashCookieSecret, isSameText } from './proofs.ts';
 import type { SessionCookies } from './session-cookie.ts';
 
-export const SESSION_IDLE_MS = 3_600_000;
+const SESSION_IDLE_MS = 3_600_000;
 /** The row is written to at most this often while a page reloads itself. */
 const TOUCH_EVERY_MS = 60_000;
 

@@ -9,7 +9,7 @@ import { buildPageError } from './page-error.ts';
 import { seeOther, sendPage, sessionPath } from './redirect.ts';
 
 /** Wrong codes that a session may bring. */
-export const MOST_TRIES = 5;
+const MOST_TRIES = 5;
 
 /** The landing page; what is behind the administrator already leads on to its progress. */
 export function showLanding({ clock }: Pick<ApiDeps, 'clock'>): Step {

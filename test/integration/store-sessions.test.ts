@@ -108,6 +108,17 @@ describe('a browser session', () => {
     expect(await sessions.maybeOne(app, randomUUID())).toBeNull();
   });
 
+  it('is found with the others that began with the same request token, newest first', async () => {
+    const app = await createApp();
+    const first = await openSession(app);
+    const { requestTokenFingerprint } = first;
+    const second = await openSession(app, { requestTokenFingerprint, createdAtMs: NOW_MS + 1 });
+    await openSession(app);
+    await openSession(await createApp(), { requestTokenFingerprint });
+    const found = await sessions.manyByRequestToken(app, requestTokenFingerprint);
+    expect(found.map(({ id }) => id)).toEqual([second.id, first.id]);
+  });
+
   it('remembers when it was last seen, never less', async () => {
     const app = await createApp();
     const session = await openSession(app);
