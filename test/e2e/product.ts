@@ -3,7 +3,7 @@
  * Nothing here knows more than the documented outside.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ export interface Running {
   readonly temporalUiUrl: string;
   readonly databaseUrl: string;
   readonly sandboxUrl: string;
+  /** What the parts were given; the owner's address of the database is in it. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface Product {
@@ -29,8 +31,8 @@ export interface Product {
   readonly running: Running;
   /** The JWT of the printed `curl`. */
   readonly token: string;
-  /** Every line that any part has printed so far. */
-  readonly lines: readonly string[];
+  /** Every line that any part has printed so far, and the launcher itself. */
+  output(): Promise<readonly string[]>;
   api(path: string, init?: RequestInit & { readonly token?: string | null }): Promise<Response>;
   /** `POST /__sandbox/{command}`. */
   sandbox<T>(command: string, body: object): Promise<T>;
@@ -72,7 +74,11 @@ export async function startProduct(
     home,
     running,
     token,
-    lines,
+    async output() {
+      const logs = join(home, 'logs');
+      const files = await Promise.all((await readdir(logs)).map((name) => readFile(join(logs, name), 'utf8')));
+      return [...lines, ...files.flatMap((text) => text.split('\n'))];
+    },
     api: (path, { token: other, ...init } = {}) =>
       fetch(new URL(path, running.apiUrl), {
         redirect: 'manual',

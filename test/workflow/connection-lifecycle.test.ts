@@ -17,6 +17,7 @@ import {
 } from '../../workflows/contract.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
+import { type History, recordHistories } from '../replay/recorded-histories.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
 import { type ConnectionRig, createConnectionRig, type RigOptions } from './connection-rig.ts';
 
@@ -30,7 +31,7 @@ quietTemporal();
 let env: TestWorkflowEnvironment;
 let bundle: WorkflowBundleOption;
 let rig: ConnectionRig;
-const histories: { workflowId: string; history: unknown }[] = [];
+const histories: { workflowId: string; test: string; history: History }[] = [];
 
 beforeAll(async () => {
   [env, bundle] = await Promise.all([createTimeSkippingEnvironment(), workflowBundle()]);
@@ -42,6 +43,7 @@ afterAll(async () => {
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
       expect(error, `the history of ${workflowId} does not replay`).toBeUndefined();
     }
+    if (process.env.RECORD_HISTORIES === '1') await recordHistories(histories);
   } finally {
     await env.teardown();
   }
@@ -60,10 +62,10 @@ async function startConnected(options: Partial<RigOptions> = {}): Promise<Connec
   return started;
 }
 
-afterEach(async () => {
+afterEach(async ({ task }) => {
   for (const runId of await rig.runIds()) {
     const history = await env.client.workflow.getHandle(rig.handle.workflowId, runId).fetchHistory();
-    histories.push({ workflowId: rig.handle.workflowId, history });
+    histories.push({ workflowId: rig.handle.workflowId, test: task.name, history });
   }
   await rig.close();
 });
@@ -88,10 +90,12 @@ describe('a connect', () => {
   });
 
   it('starts a new run under the same id after a failed one', async () => {
-    const { connect, handle } = await start();
+    const { connect, handle, trail, connection } = await start();
     await connect('no-such-token');
     await handle.result();
-    expect(await connect()).toMatchObject({ settled: true, state: 'active', version: 1 });
+    const answer = await connect();
+    if (answer.state !== 'active') console.log(trail(), connection(), JSON.stringify(await handle.fetchHistory().then(h => h.events!.map(e => [e.eventType, e.activityTaskScheduledEventAttributes?.activityType?.name]))));
+    expect(answer).toMatchObject({ settled: true, state: 'active', version: 1 });
   });
 
   it('leaves a living connection alone when a later request token is garbage', async () => {

