@@ -47,7 +47,7 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
   if (input.expectedVersion !== null && connection.version > input.expectedVersion) {
     return { result: { decision: 'adopted' }, changes: {} };
   }
-  if (cause === 'due') {
+  if (cause === 'due' || cause === 'revoke') {
     const later = notDueYet(connection, input);
     if (later !== null) return { result: { decision: 'adopted' }, changes: later };
   }

@@ -86,9 +86,10 @@ describe('beginning a refresh', () => {
   });
 
   it('does nothing before the deadline, by the clock of whoever holds the lock', () => {
-    const { result, changes } = begin(inState('active', { nextActionAtMs: NOW_MS + 1 }));
-    expect(result.decision).toBe('adopted');
-    expect(changes).toEqual({});
+    const due = begin(inState('active', { nextActionAtMs: NOW_MS + 1 }));
+    expect(due).toMatchObject({ result: { decision: 'adopted' }, changes: {} });
+    const revoke = begin(inState('revoking', { nextActionAtMs: NOW_MS + 1 }), { cause: 'revoke' });
+    expect(revoke).toMatchObject({ result: { decision: 'adopted' }, changes: {} });
   });
 
   it('lets the token of a connection lapse that nobody reads any more', () => {
