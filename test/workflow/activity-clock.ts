@@ -4,8 +4,8 @@ import type { Clock } from '../../core/ports.ts';
 import { systemClock } from '../../runtime/clock.ts';
 
 export interface ActivityClock extends Clock {
-  /** The latest time that any activity has seen. */
-  latest(): number;
+  /** Tells what the server's clock shows now: between activities nobody else does. */
+  advanceTo(nowMs: number): void;
 }
 
 export function createActivityClock(startMs: number): ActivityClock {
@@ -18,7 +18,9 @@ export function createActivityClock(startMs: number): ActivityClock {
       latestMs = Math.max(latestMs, scheduled ?? latestMs);
       return latestMs;
     },
-    latest: () => latestMs,
+    advanceTo(nowMs) {
+      latestMs = Math.max(latestMs, nowMs);
+    },
   };
 }
 

@@ -125,6 +125,8 @@ export async function createConnectionRig(options: RigOptions) {
 
   /** What the API does once the landing page is completed. */
   async function connect(requestToken?: string): Promise<CommandResult> {
+    // Waiting for a run to end may have skipped years.
+    clock.advanceTo(await env.currentTimeMs());
     const token =
       requestToken ??
       model.tokens.issueRequestToken(concurApp, { type: 'company', id: company.id, company }, 'connect').value;
