@@ -27,7 +27,13 @@ export function createModelHttp(service: ConcurService, { origin, onRequest }: M
       onSent?.();
       onRequest?.({ endpoint, dataCentre });
       const headers = { ...request.headers, ...lengthOf(request.body) };
-      const wire = { method: request.method, dataCentre, query: url.search.slice(1), headers, body: request.body ?? '' };
+      const wire = {
+        method: request.method,
+        dataCentre,
+        query: url.search.slice(1),
+        headers,
+        body: request.body ?? '',
+      };
       return await service.answer(endpoint, wire);
     },
   };
