@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AppError } from '../core/errors.ts';
 import { readBody } from './read-body.ts';
 import type { Step } from './route.ts';

@@ -148,7 +148,8 @@ await runMain('evergrant api', async () => {
       trustedProxies: config.trustedProxies,
       measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
     });
-    door.handler = app.callback();
+    const handle = app.callback();
+    door.handler = (request, response) => void handle(request, response);
   }
   announceReady(config.publicUrl);
 });

@@ -97,7 +97,10 @@ function finishConnected(
       // Connects that still wait are overtaken by this one: tried later, they would undo a Disconnect after it.
       sessions: aggregate.sessions
         .filter(({ id, status }) => status === 'completed' && !answered.has(id))
-        .map((other) => shred(other, 'connected', null)),
+        // Whose they are nobody knows: only the browser that made the connection is told about it.
+        .map((other) =>
+          other.id === attempt.sessionId ? shred(other, 'connected', null) : shred(other, 'failed', 'connect-failed'),
+        ),
     },
   };
 }

@@ -71,7 +71,7 @@ export function marginMs(policy: RefreshPolicy, lifeMs: number): number {
 }
 
 /** Life of the current access token as Concur gave it; 0 when there is none. */
-export function accessTokenLifeMs(connection: Connection): number {
+function accessTokenLifeMs(connection: Connection): number {
   const { accessTokenSentAtMs: sent, accessTokenExpiresAtMs: expires } = connection;
   return sent === null || expires === null ? 0 : Math.max(0, expires - sent);
 }

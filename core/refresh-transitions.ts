@@ -94,7 +94,8 @@ export function refreshFailed(
   }
   const failureCount = before.failureCount + 1;
   const lastError = { code: verdict.reason, concurCode: verdict.concurCode, atMs: context.nowMs, correlationId };
-  const pausedUntilMs = verdict.pauseMs === null ? before.pausedUntilMs : context.nowMs + verdict.pauseMs;
+  const pauseMs = pauseOf(verdict, context);
+  const pausedUntilMs = pauseMs === null ? before.pausedUntilMs : context.nowMs + pauseMs;
   const failed: Connection = { ...before, failureCount, lastError, pausedUntilMs };
   const entry = { reason: verdict.reason, concurCode: verdict.concurCode, correlationId };
   const { state, nextActionAtMs, reason, suspectedSinceMs } = consequence(failed, event, context);
@@ -129,6 +130,14 @@ export function isProof({ suspectedSinceMs }: Connection, verdict: Verdict, nowM
   if (verdict.outcome !== 'dead') return false;
   const { confirmAfterMs } = verdict;
   return confirmAfterMs === null || (suspectedSinceMs !== null && nowMs - suspectedSinceMs >= confirmAfterMs);
+}
+
+/** Concur's own wish, or its rule for a time-out, a 503 and a maintenance: five minutes, whoever asks. Null: none. */
+function pauseOf(verdict: Verdict, { policy }: TransitionContext): number | null {
+  if (verdict.pauseMs !== null) return verdict.pauseMs;
+  const isServiceTrouble =
+    verdict.outcome === 'transient' || verdict.outcome === 'uncertain' || verdict.outcome === 'maintenance';
+  return verdict.slow && isServiceTrouble ? policy.retrySlowEveryMs : null;
 }
 
 /** Which state a failed refresh leads to, and when the next try is due. */

@@ -11,9 +11,9 @@ import { Secret } from '../core/secret.ts';
 import type { IssuerKeyStore } from '../core/stores.ts';
 
 /** Audience of every token of the built-in issuer. */
-export const LOCAL_AUDIENCE = 'evergrant';
+const LOCAL_AUDIENCE = 'evergrant';
 /** `typ` of its tokens' header (RFC 9068 section 2.1). */
-export const LOCAL_TOKEN_TYPE = 'at+jwt';
+const LOCAL_TOKEN_TYPE = 'at+jwt';
 
 const DAY_MS = 86_400_000;
 export const DEFAULT_TOKEN_TTL_MS = 30 * DAY_MS;

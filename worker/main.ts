@@ -11,6 +11,7 @@ import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
+import { createSweeper } from '../db/sweeper.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { loadConfig, refreshPolicyOf } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -27,6 +28,7 @@ import { createAppSource } from './app-source.ts';
 import { workflowBundle } from './bundle.ts';
 import { temporalHeartbeat } from './heartbeat.ts';
 import { createObserver } from './observer.ts';
+import { repeatSweeps } from './sweeps.ts';
 import { startOpsServer } from './ops-server.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
@@ -92,6 +94,8 @@ await runMain('evergrant worker', async () => {
     ratePerDataCentre: config.concurRatePerDataCentre,
     drainMs,
   });
+
+  void repeatSweeps({ sweeper: createSweeper(pool), clock, log, signal: shutdown.signal });
 
   let isRunning = true;
   if (config.workerPort !== null) {

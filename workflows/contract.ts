@@ -86,7 +86,7 @@ export const resumeSignal = defineSignal<[CommandInput?]>('resume');
 export const appRestoredSignal = defineSignal<[CommandInput?]>('appRestored');
 
 /** The connection resource as the workflow sees it; null until it has read the row. */
-export const statusQuery = defineQuery<ConnectionResource | null>('status');
+export const statusQuery = defineQuery<ConnectionResource | null, []>('status');
 
 /**
  * Deduplication scope of `ensureFresh`: all callers that found the same version stale within the same

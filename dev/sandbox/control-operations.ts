@@ -4,7 +4,6 @@ import type { SandboxControl } from './control.ts';
 import { parseDuration } from './duration.ts';
 import { describeIssues } from './fault-registry.ts';
 import { faultSchema } from './fault-schema.ts';
-import type { FaultInput } from './fault-schema.ts';
 import { SandboxProblem } from './model/problem.ts';
 import { disabledCodes, formerHomeKinds, rotations } from './model/types.ts';
 import type { App } from './model/types.ts';
@@ -220,7 +219,7 @@ export const controlOperations: readonly ControlOperation[] = [
     return {};
   }),
   operation('faults', 'switches a fault on', faultSchema, (control, input) => {
-    const { id: faultId, spec } = control.fault(input as FaultInput);
+    const { id: faultId, spec } = control.fault(input);
     return { id: faultId, ...spec };
   }),
 ];

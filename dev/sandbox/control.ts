@@ -3,10 +3,8 @@
  * file. Tests call it directly; the `/__sandbox` routes and the pages call the same methods. Commands that make no sense
  * throw `SandboxProblem`.
  */
-import { CallLog } from './call-log.ts';
-import type { CallFilter, CallRecord } from './call-log.ts';
-import { FaultRegistry } from './fault-registry.ts';
-import type { FaultHandle } from './fault-registry.ts';
+import type { CallFilter, CallLog, CallRecord } from './call-log.ts';
+import type { FaultHandle, FaultRegistry } from './fault-registry.ts';
 import type { FaultInput } from './fault-schema.ts';
 import type { ConcurModel } from './model/concur-model.ts';
 import type { NewApp, NewCompany, NewUser } from './model/directory.ts';

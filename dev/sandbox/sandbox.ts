@@ -123,7 +123,8 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     rng,
     log: options.log ?? ((error) => console.error(error)),
   });
-  const server = createServer(app.callback());
+  const handle = app.callback();
+  const server = createServer((request, response) => void handle(request, response));
   await listen(server, options.port ?? 0, host);
   url = (options.publicUrl ?? localUrl(server)).replace(/\/+$/, '');
 

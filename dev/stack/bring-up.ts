@@ -1,13 +1,10 @@
 /** The order in which the parts come up: the servers side by side, then, side by side, what needs them. */
-import type { Settings } from '../../runtime/settings.ts';
 import { buildAppsFile, demoApps } from './demo-apps.ts';
 import { ensureToken } from './dev-token.ts';
 import { ensureKeks } from './development-keys.ts';
-import type { Home } from './home.ts';
-import type { Launcher } from './launcher.ts';
+import type { BringUpInput } from './bring-up-input.ts';
 import type { LinksInput } from './links.ts';
 import { nodeCommand, startNodePart } from './node-part.ts';
-import type { Plan } from './plan.ts';
 import { LOOPBACK } from './ports.ts';
 import { writePrivateFile } from './private-file.ts';
 import type { RunningStack } from './running-file.ts';
@@ -17,27 +14,6 @@ import type { ConcurService, Database, TemporalService } from './servers.ts';
 /** Of the 15 s in which the whole tree ends, the worker may use most: it waits for calls that are under way. */
 const API_GRACE_MS = 2_500;
 const WORKER_GRACE_MS = 7_000;
-
-/** Modules that are run with Node and tsx. */
-export interface Programs {
-  readonly sandbox: string;
-  readonly worker: string;
-  readonly api: string;
-  readonly cli: string;
-}
-
-export interface BringUpInput {
-  readonly home: Home;
-  readonly plan: Plan;
-  readonly settings: Settings;
-  readonly variables: NodeJS.ProcessEnv;
-  readonly launcher: Launcher;
-  readonly programs: Programs;
-  readonly write: (line: string) => void;
-  /** Tells of a part that is up, and where. */
-  readonly say: (part: string, where: string) => void;
-  readonly signal: AbortSignal;
-}
 
 export interface BroughtUp {
   readonly running: Omit<RunningStack, 'pid' | 'pids'>;

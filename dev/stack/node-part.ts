@@ -1,4 +1,4 @@
-import type { BringUpInput } from './bring-up.ts';
+import type { BringUpInput } from './bring-up-input.ts';
 import type { PartId } from './launcher.ts';
 
 const UP_MS = 90_000;

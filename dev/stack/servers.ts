@@ -1,5 +1,5 @@
 /** The servers under the application: PostgreSQL, Temporal, the Concur sandbox, each embedded unless its address is given. */
-import type { BringUpInput } from './bring-up.ts';
+import type { BringUpInput } from './bring-up-input.ts';
 import { buildSandboxApps } from './demo-apps.ts';
 import { startNodePart } from './node-part.ts';
 import { LOOPBACK } from './ports.ts';

@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../../runtime/settings.ts';
 import { bringUp } from './bring-up.ts';
-import type { Programs } from './bring-up.ts';
+import type { Programs } from './bring-up-input.ts';
 import { openHome } from './home.ts';
 import type { Home } from './home.ts';
 import { Launcher } from './launcher.ts';

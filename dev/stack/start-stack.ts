@@ -1,6 +1,6 @@
 import { currentVariables, loadSettings } from '../../runtime/config.ts';
 import { runMain } from '../../runtime/main-guard.ts';
-import type { Programs } from './bring-up.ts';
+import type { Programs } from './bring-up-input.ts';
 import { runStack } from './stack.ts';
 
 const PARENT_POLL_MS = 500;

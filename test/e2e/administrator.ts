@@ -27,7 +27,7 @@ export async function addCompany(product: Product, name: string, dataCentre = 'u
 }
 
 /** Presses Connect: the address to which Concur sends the browser. */
-export async function pressConnect(product: Product, app: string, company: ConnectedCompany): Promise<string> {
+async function pressConnect(product: Product, app: string, company: ConnectedCompany): Promise<string> {
   const clientId = await clientIdOf(product, app);
   const { url } = await product.sandbox<{ url: string }>('connect', { clientId, principalId: company.id });
   return url;

@@ -224,9 +224,9 @@ function createRun(rotation: Rotation) {
   function settle(): void {
     calls.fill(null);
     for (let rounds = 0; rounds < 12; rounds += 1) {
-      const { state, nextActionAtMs } = connection();
+      const { state, nextActionAtMs, pausedUntilMs } = connection();
       if (state === 'reauthorization-required') break;
-      nowMs = Math.max(nowMs, openUntil(aggregate.attempts, nowMs) ?? 0, nextActionAtMs ?? 0);
+      nowMs = Math.max(nowMs, openUntil(aggregate.attempts, nowMs) ?? 0, nextActionAtMs ?? 0, pausedUntilMs ?? 0);
       const call = begin(state === 'active' ? 'forced' : 'due');
       if (call === null) continue;
       call.answer = concur.refresh(call.token);

@@ -38,7 +38,7 @@ const ORIGIN = 'https://concur.test';
 const DATA_CENTRES = ['glz', 'us2', 'eu2'];
 
 const silent = (): void => {};
-export const silentLog = { debug: silent, info: silent, warn: silent, error: silent };
+const silentLog = { debug: silent, info: silent, warn: silent, error: silent };
 
 export interface RigOptions {
   readonly env: TestWorkflowEnvironment;
