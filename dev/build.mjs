@@ -14,6 +14,9 @@ const builds = {
   sandbox: { project: 'tsconfig.sandbox.json', output: 'dist-sandbox' },
 };
 
+/** What code reads beside itself. */
+const assets = new Set(['.sql', '.css', '.svg', '.json']);
+
 const wanted = argv[2] ?? 'production';
 const build = builds[wanted];
 if (build === undefined) {
@@ -34,10 +37,9 @@ function compile(project) {
   if (status !== 0) exit(1);
 }
 
-/** SQL, style sheets, pictures: they are read from where the code that reads them lies. */
 function copyAssets(folder) {
   const files = readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(
-    (entry) => entry.isFile() && extname(entry.name) !== '.ts',
+    (entry) => entry.isFile() && assets.has(extname(entry.name)),
   );
   for (const { parentPath, path, name } of files) {
     const source = join(parentPath ?? path, name);
