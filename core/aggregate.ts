@@ -5,7 +5,7 @@
  * {@link Changes} that it decides. So PostgreSQL and the in-memory twin share every rule and differ in storage alone.
  */
 import type { Connection } from './connection.ts';
-import type { AuditEntry } from './stores.ts';
+import type { AuditEntry } from './audit-entry.ts';
 
 /**
  * A sealed token and the attempt that obtained it. The attempt's id is part of the sealing context, so the

@@ -6,7 +6,7 @@ import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { revokeConfirmed } from './command-transitions.ts';
 import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs } from './refresh-policy.ts';
-import type { AuditEntry } from './stores.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import {
   audit,
   type ConnectionEvent,

@@ -3,6 +3,7 @@
  * PostgreSQL, the simulation in memory; one conformance suite holds both to the same behaviour.
  */
 import type { Aggregate, Decision } from './aggregate.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
 
 /**
@@ -52,23 +53,6 @@ export interface StoredAccessToken {
     readonly attemptId: string;
     readonly tokenType: 'Bearer' | 'OAuth';
   } | null;
-}
-
-/** A row of the audit trail. */
-export interface AuditEntry {
-  /** Stable word with a dot: `connection.connected`, `refresh.failed`, `command.paused`. */
-  readonly type: string;
-  /** Who: `concur-admin`, `workflow`, `client:{id}`, `operator`, `cli:{user}`. */
-  readonly actor: string;
-  readonly reason: string | null;
-  readonly stateFrom: ConnectionState | null;
-  readonly stateTo: ConnectionState | null;
-  readonly version: number;
-  readonly concurCode: number | null;
-  readonly correlationId: string | null;
-  /** The person who pressed Connect, as Concur named them: recorded, never trusted. */
-  readonly userId: string | null;
-  readonly atMs: number;
 }
 
 export interface StoredEvent extends AuditEntry {

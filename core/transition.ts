@@ -2,7 +2,7 @@
 import type { Verdict } from './concur-codes.ts';
 import type { Connection, ConnectionState, PrincipalType } from './connection.ts';
 import { nextRefreshAtMs, type RefreshPolicy } from './refresh-policy.ts';
-import type { AuditEntry } from './stores.ts';
+import type { AuditEntry } from './audit-entry.ts';
 
 /** The token set's facts, without the tokens. */
 export interface GrantFacts {

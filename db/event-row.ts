@@ -1,5 +1,6 @@
 import type { ConnectionState } from '../core/connection.ts';
-import type { AuditEntry, StoredEvent } from '../core/stores.ts';
+import type { AuditEntry } from '../core/audit-entry.ts';
+import type { StoredEvent } from '../core/stores.ts';
 import { type Columns, msOf, timeOf } from './columns.ts';
 
 /** A row of `connection_events`, as `pg` reads it. */

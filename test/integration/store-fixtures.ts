@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Attempt, ConnectSession } from '../../core/aggregate.ts';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
-import type { App, AuditEntry, NewBrowserSession } from '../../core/stores.ts';
+import type { AuditEntry } from '../../core/audit-entry.ts';
+import type { App, NewBrowserSession } from '../../core/stores.ts';
 
 export const NOW_MS = Date.UTC(2026, 7, 20, 12, 0, 0, 123);
 

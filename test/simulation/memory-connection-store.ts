@@ -10,7 +10,8 @@ import {
   type Decision,
 } from '../../core/aggregate.ts';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
-import type { AuditEntry, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import type { AuditEntry } from '../../core/audit-entry.ts';
+import type { ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
 
 /** What each transaction passes; one that throws or never resolves is a fault. */
 export interface StoreHooks {
