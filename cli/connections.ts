@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { applyCommand } from '../core/command-transaction.ts';
 import { type Connection, type ConnectionKey, type ConnectionState, isEnded } from '../core/connection.ts';
 import { buildConnectionResource, type ConnectionResource, formatTime } from '../core/connection-resource.ts';
+import { buildEventResource } from '../core/event-resource.ts';
 import { AppError, isAppError } from '../core/errors.ts';
 import { upkeepOf } from '../core/refresh-policy.ts';
 import { refreshPolicyOf } from '../runtime/config.ts';
@@ -82,19 +83,7 @@ function addReadingVerbs(noun: Command, { terminal, tools }: Bench): void {
       await oneConnection(tools(), key);
       const { limit, cursor, json } = options;
       const page = await connections.events(key, { limit, ...(cursor === undefined ? {} : { cursor }) });
-      const items = page.items.map((event) => ({
-        id: event.id,
-        at: formatTime(event.atMs),
-        type: event.type,
-        actor: event.actor,
-        reason: event.reason,
-        state_from: event.stateFrom,
-        state_to: event.stateTo,
-        version: event.version,
-        concur_code: event.concurCode,
-        correlation_id: event.correlationId,
-        user_id: event.userId,
-      }));
+      const items = page.items.map(buildEventResource);
       if (json) printJson(terminal, { items, next_cursor: page.nextCursor });
       else printEvents(terminal, items, page.nextCursor);
     });

@@ -1,7 +1,6 @@
 /** Reading connections: list, one, its audit trail, and the partner's own name for the customer. */
 import { AppError } from '../../core/errors.ts';
-import { formatTime } from '../../core/connection-resource.ts';
-import type { StoredEvent } from '../../core/stores.ts';
+import { buildEventResource } from '../../core/event-resource.ts';
 import {
   appOf,
   authenticate,
@@ -15,7 +14,7 @@ import type { ApiDeps } from '../deps.ts';
 import { bodyInput, queryInput } from '../input.ts';
 import type { Route } from '../route.ts';
 import { appParams, connectionParams, listQuery, pageQuery, patchBody, showQuery } from '../schemas/inputs.ts';
-import { connectionList, connectionResource, eventList, type EventResource } from '../schemas/resources.ts';
+import { connectionList, connectionResource, eventList } from '../schemas/resources.ts';
 import { oneApp, oneConnection, resourceOf } from './resource.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -152,21 +151,5 @@ function listEvents(deps: ApiDeps): Route {
         ctx.body = { items: page.items.map(buildEventResource), next_cursor: page.nextCursor };
       },
     ],
-  };
-}
-
-function buildEventResource(event: StoredEvent): EventResource {
-  return {
-    id: event.id,
-    at: formatTime(event.atMs),
-    type: event.type,
-    actor: event.actor,
-    reason: event.reason,
-    state_from: event.stateFrom,
-    state_to: event.stateTo,
-    version: event.version,
-    concur_code: event.concurCode,
-    correlation_id: event.correlationId,
-    user_id: event.userId,
   };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { connectionStates } from '../../core/connection.ts';
 import type { ConnectionResource } from '../../core/connection-resource.ts';
 import { errorTable } from '../../core/errors.ts';
+import type { EventResource } from '../../core/event-resource.ts';
 
 const time = z.string().meta({ format: 'date-time' });
 const state = z.enum(connectionStates);
@@ -53,7 +54,7 @@ export const tokenResource = z
   .meta({ id: 'Token' });
 export type TokenResource = z.infer<typeof tokenResource>;
 
-export const eventResource = z
+const eventResource: z.ZodType<EventResource> = z
   .object({
     id: z.string(),
     at: time,
@@ -68,7 +69,6 @@ export const eventResource = z
     user_id: z.string().nullable(),
   })
   .meta({ id: 'Event' });
-export type EventResource = z.infer<typeof eventResource>;
 
 export const eventList = z
   .object({ items: z.array(eventResource), next_cursor: z.string().nullable() })

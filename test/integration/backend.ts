@@ -11,7 +11,7 @@ import { acceptConnect } from '../../core/exchange-transaction.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { Secret } from '../../core/secret.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
-import type { App, ConnectionStore } from '../../core/stores.ts';
+import type { ConnectionStore } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createDataKeyStore } from '../../db/data-key-store.ts';
@@ -20,6 +20,7 @@ import { createSessionStore } from '../../db/session-store.ts';
 import { createSandbox, type SandboxOptions } from '../../dev/sandbox/sandbox.ts';
 import { createVault } from '../../vault/vault.ts';
 import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
+import { buildApp } from '../simulation/builders.ts';
 import { createTestDatabase } from '../rig/test-database.ts';
 import { createTestTemporal } from '../rig/test-temporal.ts';
 
@@ -64,7 +65,7 @@ export async function createBackend(options: SandboxOptions = {}) {
 
   async function addApp(): Promise<void> {
     const apps = createAppStore(pool);
-    await apps.apply(buildApp(concurApp.clientId));
+    await apps.apply(buildApp({ clientId: concurApp.clientId }));
     const id = randomUUID();
     const secret = new Secret(concurApp.secrets.at(-1)?.value ?? '');
     const [sealed, fingerprint] = await Promise.all([
@@ -181,35 +182,4 @@ function exitOf(child: ChildProcess): Promise<number | null> {
     if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode);
     child.once('exit', (code) => resolve(code));
   });
-}
-
-function buildApp(clientId: string): App {
-  return {
-    app: 'demo',
-    clientId,
-    flow: 'quick-connect',
-    principal: 'company',
-    environment: 'production',
-    landing: {
-      mode: 'confirm',
-      brand: 'Demo ERP',
-      color: '#0a6ed1',
-      logoUrl: null,
-      logoAlt: '',
-      signInUrl: null,
-      signUpUrl: null,
-      contactUrl: null,
-      supportUrl: 'https://partner.test/support',
-      privacyUrl: 'https://partner.test/privacy',
-      termsUrl: null,
-      manageUrl: null,
-      listingUrl: 'https://appcenter.test/demo',
-      nextSteps: [],
-    },
-    webhooks: [],
-    requiredScopes: [],
-    legacyClientId: null,
-    allowUnverified: false,
-    allowPasswordLogin: false,
-  };
 }
