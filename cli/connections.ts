@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { applyCommand } from '../core/command-transaction.ts';
 import { type Connection, type ConnectionKey, type ConnectionState, isEnded } from '../core/connection.ts';
-import { buildConnectionResource, type ConnectionResource, formatTime } from '../core/connection-resource.ts';
+import { buildConnectionResource, type ConnectionResource } from '../core/connection-resource.ts';
 import { buildEventResource } from '../core/event-resource.ts';
 import { AppError, isAppError } from '../core/errors.ts';
 import { upkeepOf } from '../core/refresh-policy.ts';
