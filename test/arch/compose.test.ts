@@ -9,7 +9,7 @@ import { buildAppsFile, buildSandboxApps } from '../../dev/stack/demo-apps.ts';
 import { searchAttributeTypes } from '../../dev/stack/temporal.ts';
 import { parseConfig } from '../../runtime/config.ts';
 import type { Role } from '../../runtime/settings.ts';
-import { readDockerfile } from './dockerfile.ts';
+import { readDockerfile } from '../../dev/check/dockerfile.ts';
 import { root } from './planted-house.ts';
 
 interface Service {
