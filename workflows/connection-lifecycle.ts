@@ -77,12 +77,11 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     description: 'The connection as the workflow sees it.',
   });
   setHandler(connectUpdate, ({ sessionId }) => waitFor(inbox.push({ kind: 'connect', sessionId })), {
-    validator: ({ sessionId }) => assertText('sessionId', sessionId),
+    validator: (given) => assertText('sessionId', maybe(given)?.sessionId),
     description: 'Exchanges the request token of a completed connect session.',
   });
-  setHandler(ensureFreshUpdate, ({ version }) => waitFor(inbox.push({ kind: 'fresh', version })), {
-    validator: ({ version }) => assertVersion(version),
-    description: 'Refreshes unless a newer version than the given one is on file.',
+  setHandler(ensureFreshUpdate, (given) => waitFor(inbox.push({ kind: 'fresh', version: versionOf(given) })), {
+    description: 'Refreshes unless a newer version than the given one is on file; without one, in any case.',
   });
   setHandler(refreshUpdate, () => waitFor(inbox.push({ kind: 'forced' })), { description: 'Refreshes now.' });
   setHandler(pauseUpdate, (given) => waitFor(command('pause', given)), {
@@ -206,15 +205,15 @@ function textOf(value: unknown): string | null {
 }
 
 function versionOf(given: { readonly version?: unknown } | undefined): number | null {
-  return Number.isSafeInteger(given?.version) ? (given?.version as number) : null;
+  const version = given?.version;
+  return typeof version === 'number' && Number.isSafeInteger(version) ? version : null;
+}
+
+/** The types say that an update brings its input; an operator may send it without. */
+function maybe<T>(given: T): T | undefined {
+  return given;
 }
 
 function assertText(name: string, value: unknown): void {
   if (textOf(value) === null) throw ApplicationFailure.nonRetryable(`${name} must be a text`, 'bad-request');
-}
-
-function assertVersion(value: unknown): void {
-  if (value !== null && !Number.isSafeInteger(value)) {
-    throw ApplicationFailure.nonRetryable('version must be a whole number or null', 'bad-request');
-  }
 }

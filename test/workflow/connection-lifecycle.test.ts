@@ -227,6 +227,19 @@ describe('an administrator who disconnects', () => {
 });
 
 describe('what operators do', () => {
+  it('takes every update and signal without any input, as the Temporal UI sends them', async () => {
+    const { handle, connection } = await startConnected();
+    expect(await handle.executeUpdate('ensureFresh')).toMatchObject({ settled: true, version: 2 });
+    expect(await handle.executeUpdate('refresh')).toMatchObject({ settled: true, version: 3 });
+    expect(await handle.executeUpdate('pause')).toMatchObject({ settled: true, state: 'paused' });
+    expect(await handle.executeUpdate('resume')).toMatchObject({ settled: true, state: 'active' });
+    for (const signal of ['refresh', 'tokenRejected', 'pause', 'resume', 'appRestored']) await handle.signal(signal);
+    await env.sleep(MINUTE);
+    expect(connection().state).toBe('active');
+    await expect(handle.executeUpdate('connect')).rejects.toThrow();
+    expect(await handle.executeUpdate('revoke')).toMatchObject({ settled: true, state: 'revoked' });
+  });
+
   it('refreshes by signal without any input', async () => {
     const { handle, connection } = await startConnected();
     await handle.signal(refreshSignal);
