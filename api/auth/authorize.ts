@@ -4,7 +4,7 @@ import type { ConnectionKey } from '../../core/connection.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { parseInput } from '../input.ts';
 import type { Context, Step } from '../route.ts';
-import { principalId } from '../schemas/fields.ts';
+import { appName, principalId } from '../schemas/fields.ts';
 import type { Scope } from '../schemas/operation.ts';
 import { createSlot } from '../slot.ts';
 import { mayUseApp, mayUsePrincipal } from './caller.ts';
@@ -32,9 +32,10 @@ export function requireScope(scope: Scope): Step {
   };
 }
 
-/** The app of the path is one of the caller's. */
+/** The app of the path is one of the caller's. What can't be an app's name ends here: no store is asked for it. */
 export const requireApp: Step = (ctx, next) => {
   if (!mayUseApp(callerSlot.get(ctx), appOf(ctx))) throw new AppError('forbidden', 'This caller may not use that app.');
+  if (!appName.safeParse(appOf(ctx)).success) throw new AppError('not-found', 'There is no such app.');
   return next() as Promise<void>;
 };
 

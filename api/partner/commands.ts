@@ -77,9 +77,9 @@ function assertRefreshable({ clock }: ApiDeps, connection: Connection, listingUr
 }
 
 async function revoke(deps: ApiDeps, key: ConnectionKey, given: GatewayCommand, ctx: Context): Promise<void> {
-  await record(deps, key, 'revoke', given);
-  const asked = await oneConnection(deps, key);
-  if (asked.connection.state === 'revoking') {
+  const { connection: recorded, isChanged } = await record(deps, key, 'revoke', given);
+  // Also where there was nothing to revoke: the run waits for an exchange or a Connect, and should end.
+  if (recorded.state === 'revoking' || isChanged) {
     await deps.lifecycle.command('revoke', key, given, REVOKE_WAIT_MS).catch(goOnWithout(deps, key));
   }
   const { app, connection } = await oneConnection(deps, key);
@@ -103,7 +103,7 @@ async function recordAndTell(
   ctx: Context,
   isDone: (connection: Connection) => boolean,
 ): Promise<void> {
-  const recorded = await record(deps, key, name, given);
+  const { connection: recorded } = await record(deps, key, name, given);
   const { app } = await oneConnection(deps, key);
   if (!isDone(recorded)) throw problemOfState(recorded, app.landing.listingUrl, deps.clock.now());
   await deps.lifecycle.command(name, key, given, POKE_WAIT_MS).catch(goOnWithout(deps, key));
@@ -116,15 +116,17 @@ async function record(
   key: ConnectionKey,
   name: CommandName,
   { actor, reason }: GatewayCommand,
-): Promise<Connection> {
+): Promise<{ readonly connection: Connection; readonly isChanged: boolean }> {
   const { clock, policy, connections } = deps;
   const workflowId = connectionWorkflowId(key);
-  const connection = await connections.transact(key, (aggregate) =>
-    applyCommand(aggregate, { name, actor, reason, nowMs: clock.now(), policy, workflowId }),
-  );
+  const { before, connection } = await connections.transact(key, (aggregate) => {
+    const command = { name, actor, reason, nowMs: clock.now(), policy, workflowId };
+    const { result, changes } = applyCommand(aggregate, command);
+    return { result: { before: aggregate.connection, connection: result }, changes };
+  });
   const isUnknown = connection === null || (isEnded(connection.state) && connection.state !== 'revoked');
   if (isUnknown) throw new AppError('not-found', 'There is no such connection.');
-  return connection;
+  return { connection, isChanged: connection.state !== before?.state };
 }
 
 /** The command is on file: the workflow learns of it at its next turn, or when it is started again. */

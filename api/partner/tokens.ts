@@ -1,5 +1,5 @@
 /** Access tokens for partner services, and what they tell about ones that SAP Concur refused. */
-import type { ConnectionKey } from '../../core/connection.ts';
+import { type ConnectionKey, isLiving } from '../../core/connection.ts';
 import { authenticate, callerSlot, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -79,7 +79,9 @@ function reportRejection(deps: ApiDeps): Route {
         const key = keyOf(ctx);
         const { version, status } = body.get(ctx);
         const { connection } = await oneConnection(deps, key);
-        if (version >= connection.version && isNew(key, version)) {
+        // An older version is dealt with, a newer one was never handed out; what has ended can't be checked any more.
+        const isCurrent = version === connection.version && isLiving(connection.state);
+        if (isCurrent && isNew(key, version)) {
           const { actor } = callerSlot.get(ctx);
           await deps.lifecycle.tokenRejected(key, { version, status: status ?? null, actor });
         }

@@ -6,7 +6,7 @@ import { buildVerificationCode, CODE_BYTES, verificationCodeContext } from '../.
 import { parseDuration } from '../../runtime/duration.ts';
 import { appOf, authenticate, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
 import { mayUsePrincipal } from '../auth/caller.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
 import { bodyInput } from '../input.ts';
 import type { Route } from '../route.ts';
 import { appParams, codeBody, codeResource } from '../schemas/inputs.ts';
@@ -37,13 +37,11 @@ export function createVerificationCodeRoutes(deps: ApiDeps): readonly Route[] {
         requireApp,
         body.read,
         async (ctx) => {
-          const app = await oneApp(deps, appOf(ctx));
           const caller = callerSlot.get(ctx);
           const given = body.get(ctx);
           const principal = given.principal_id ?? null;
-          if (principal !== null && !mayUsePrincipal(caller, principal)) {
-            throw new AppError('forbidden', 'This caller may not use that principal.');
-          }
+          assertOwnPrincipal(caller, principal);
+          const app = await oneApp(deps, appOf(ctx));
           const ttlMs = given.ttl === undefined ? DEFAULT_TTL_MS : (parseDuration(given.ttl) ?? DEFAULT_TTL_MS);
           if (ttlMs > LONGEST_TTL_MS)
             throw new AppError('bad-request', 'ttl: must be at most 30d', { details: { fields: ['ttl'] } });
@@ -66,4 +64,14 @@ export function createVerificationCodeRoutes(deps: ApiDeps): readonly Route[] {
       ],
     },
   ];
+}
+
+/** A code without a principal lets any company in: a caller with some principals only can't make one. */
+function assertOwnPrincipal(caller: Caller, principal: string | null): void {
+  if (principal === null && caller.principals !== null) {
+    throw new AppError('forbidden', 'This caller has to name one of its principals as principal_id.');
+  }
+  if (principal !== null && !mayUsePrincipal(caller, principal)) {
+    throw new AppError('forbidden', 'This caller may not use that principal.');
+  }
 }
