@@ -1,4 +1,4 @@
-/** `/docs`: the operations at a glance, made from the OpenAPI document. No scripts. */
+/** `/docs`: the operations at a glance, made from what the OpenAPI document is made from. No scripts. */
 import { html } from '../web/html.ts';
 import { stylesPath } from '../web/assets.ts';
 import type { Route } from './route.ts';

@@ -1,20 +1,24 @@
 /** The OpenAPI 3.1 document, made from the very schemas that validate requests and the types of the answers. */
 import { z } from 'zod';
 import type { Route } from './route.ts';
-import type { Operation } from './schemas/operation.ts';
+import type { Answer, Operation } from './schemas/operation.ts';
 import { problemResource } from './schemas/resources.ts';
 
 type Json = Record<string, unknown>;
+/** Named schemas, found on the way. */
+type Components = Map<string, Json>;
 
 export function buildOpenApi(
   routes: readonly Route[],
   info: { readonly version: string; readonly serverUrl: string },
 ): Json {
+  const components: Components = new Map();
+  const problem = schemaOf(problemResource, 'output', components);
   const paths: Record<string, Json> = {};
   for (const { method, path, operation } of routes) {
     if (operation === undefined) continue;
     const pattern = path.replaceAll(/:([a-z]+)/g, '{$1}');
-    paths[pattern] = { ...paths[pattern], [method]: buildOperation(operation) };
+    paths[pattern] = { ...paths[pattern], [method]: buildOperation(operation, problem, components) };
   }
   return {
     openapi: '3.1.0',
@@ -29,51 +33,43 @@ export function buildOpenApi(
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: { Problem: schemaOf(problemResource, 'output') },
+      schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
     },
   };
 }
 
-function buildOperation(operation: Operation): Json {
+function buildOperation(operation: Operation, problem: Json, components: Components): Json {
   const { id, summary, description, scope, params, query, body, answers } = operation;
+  const sentences = [description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`].filter(Boolean);
   return {
     operationId: id,
     summary,
-    description: [description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`]
-      .filter(Boolean)
-      .join(' '),
+    ...(sentences.length === 0 ? {} : { description: sentences.join(' ') }),
+    ...(scope === undefined ? { security: [] } : {}),
     parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
     ...(body === undefined
       ? {}
       : {
           requestBody: {
             required: body.isRequired,
-            content: { 'application/json': { schema: schemaOf(body.schema, 'input') } },
+            content: { 'application/json': { schema: schemaOf(body.schema, 'input', components) } },
           },
         }),
     responses: {
-      ...Object.fromEntries(
-        answers.map((answer) => [
-          String(answer.status),
-          {
-            description: answer.description,
-            ...(answer.body === undefined
-              ? {}
-              : { content: { 'application/json': { schema: schemaOf(answer.body, 'output') } } }),
-          },
-        ]),
-      ),
-      default: {
-        description: 'A problem (RFC 9457)',
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-      },
+      ...Object.fromEntries(answers.map((answer) => [String(answer.status), buildAnswer(answer, components)])),
+      default: { description: 'A problem (RFC 9457)', content: { 'application/problem+json': { schema: problem } } },
     },
   };
 }
 
+function buildAnswer({ description, body, mediaType = 'application/json' }: Answer, components: Components): Json {
+  if (body === undefined) return { description };
+  return { description, content: { [mediaType]: { schema: schemaOf(body, 'output', components) } } };
+}
+
 function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
   if (schema === undefined) return [];
-  const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+  const { properties = {}, required = [] } = schemaOf(schema, 'input', new Map()) as {
     properties?: Record<string, Json>;
     required?: string[];
   };
@@ -85,20 +81,34 @@ function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'):
   }));
 }
 
-/** Without `$schema`; a field's `openapi` metadata replaces what would be generated for it. */
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json;
-  return replaceMarked(json) as Json;
+/**
+ * The JSON Schema of a schema. One with an `id` in its metadata becomes a component, and what uses it refers to that; a
+ * field's `openapi` metadata replaces what would be generated for it.
+ */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Components): Json {
+  const {
+    $schema: _dialect,
+    $defs: definitions = {},
+    ...json
+  } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Record<string, Json> };
+  for (const [name, definition] of Object.entries(definitions)) components.set(name, rewrite(definition) as Json);
+  return rewrite(json) as Json;
 }
 
-function replaceMarked(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(replaceMarked);
+/** References lead from the document's root, where each schema was alone before. */
+function rewrite(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(rewrite);
   if (typeof value !== 'object' || value === null) return value;
   if ('openapi' in value && typeof value.openapi === 'object') return value.openapi;
-  // `id` names a schema for readers of the code; in JSON Schema it would be a base address.
   return Object.fromEntries(
     Object.entries(value)
+      // `id` names a schema; in JSON Schema it would be a base address.
       .filter(([name, inner]) => !(name === 'id' && typeof inner === 'string'))
-      .map(([name, inner]) => [name, replaceMarked(inner)]),
+      .map(([name, inner]) => [
+        name,
+        name === '$ref' && typeof inner === 'string'
+          ? inner.replace(/^#\/\$defs\//, '#/components/schemas/')
+          : rewrite(inner),
+      ]),
   );
 }

@@ -5,6 +5,7 @@ import { createConnectionRoutes } from '../partner/connections.ts';
 import { createTokenRoutes } from '../partner/tokens.ts';
 import { createVerificationCodeRoutes } from '../partner/verification-codes.ts';
 import type { Route } from '../route.ts';
+import { jwksResource } from '../schemas/resources.ts';
 
 export function createPartnerRoutes(deps: ApiDeps): readonly Route[] {
   return [
@@ -21,6 +22,11 @@ function jwks({ issuerKeys }: ApiDeps): Route {
   return {
     method: 'get',
     path: '/.well-known/jwks.json',
+    operation: {
+      id: 'showKeys',
+      summary: 'The public keys of the built-in issuer',
+      answers: [{ status: 200, description: 'A JSON Web Key Set', body: jwksResource }],
+    },
     steps: [
       async (ctx) => {
         ctx.set('cache-control', 'public, max-age=300');

@@ -16,7 +16,8 @@ export interface Answer {
   readonly status: number;
   readonly description: string;
   readonly body?: z.ZodType;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** `application/json` unless told otherwise. */
+  readonly mediaType?: string;
 }
 
 /** One operation of the API: the schemas that validate it are the ones it is documented from. */

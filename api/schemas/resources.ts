@@ -74,16 +74,31 @@ export const eventList = z
   .object({ items: z.array(eventResource), next_cursor: z.string().nullable() })
   .meta({ id: 'EventList' });
 
+/** The one code that is for the log alone: see `problem.ts`. */
+const problemCodes = Object.keys(errorTable).filter((code) => code !== 'configuration-invalid');
+
 export const problemResource = z
   .object({
     type: z.string().meta({ format: 'uri' }),
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.enum(Object.keys(errorTable) as [string, ...string[]]),
+    code: z.enum(problemCodes),
     request_id: z.string(),
     fields: z.array(z.string()).optional().meta({ description: 'Names of the fields that are wrong' }),
     state: z.string().optional(),
     listing_url: z.string().optional().meta({ description: 'Where the customer connects again' }),
   })
   .meta({ id: 'Problem' });
+
+export const jwksResource = z
+  .object({
+    keys: z.array(z.record(z.string(), z.unknown())).meta({ description: 'Public keys as RFC 7517 has them' }),
+  })
+  .meta({ id: 'KeySet' });
+
+export const lifeResource = z.object({ status: z.literal('ok') }).meta({ id: 'Life' });
+
+export const readinessResource = z
+  .object({ ready: z.boolean(), database: z.string(), migrations: z.string(), temporal: z.string() })
+  .meta({ id: 'Readiness' });
