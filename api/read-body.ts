@@ -2,7 +2,7 @@ import { AppError } from '../core/errors.ts';
 import type { Context } from './route.ts';
 
 /** Largest body of any request, in bytes. */
-export const BODY_LIMIT_BYTES = 64 * 1024;
+const BODY_LIMIT_BYTES = 64 * 1024;
 
 /**
  * Reads a request's body as text; an empty string when there is none.

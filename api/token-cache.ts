@@ -43,7 +43,7 @@ export interface Fill {
 const CAPACITY = 50_000;
 
 /** How long tokens in memory are served without a database that could say that they were revoked. */
-export const OUTAGE_BOUND_MS = 15 * 60_000;
+const OUTAGE_BOUND_MS = 15 * 60_000;
 
 export function createTokenCache(notices: Notices): TokenCache {
   const entries = new BoundedMap<string, Entry>(CAPACITY);
