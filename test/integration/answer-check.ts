@@ -8,6 +8,7 @@ interface Document {
 export interface DescribedOperation {
   readonly operationId: string;
   readonly description?: string;
+  readonly parameters: readonly { readonly name: string; readonly in: string }[];
   readonly responses: Readonly<Record<string, DescribedAnswer>>;
 }
 

@@ -59,11 +59,16 @@ afterAll(async () => {
 });
 beforeEach(() => rig.script.reset());
 
-function at(door: Door, { app = 'demo', principal = randomUUID() as string } = {}): string {
+interface Where {
+  readonly app?: string;
+  readonly principal?: string;
+}
+
+function at(door: Door, { app = 'demo', principal = randomUUID() }: Where = {}): string {
   return `/v1/apps/${app}${door.path.replace('{principal}', principal)}`;
 }
 
-function knock(door: Door, token: string | null, where: { app?: string; principal?: string } = {}) {
+function knock(door: Door, token: string | null, where: Where = {}) {
   return rig.call(door.method, at(door, where), { token, body: door.body });
 }
 

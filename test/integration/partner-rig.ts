@@ -255,7 +255,7 @@ export async function createPartnerRig() {
         },
         ...(hasJson ? { body: JSON.stringify(body) } : {}),
         ...(raw === undefined ? {} : { body: raw, duplex: 'half' }),
-      } as RequestInit);
+      });
       const text = await response.text();
       const isJson = /json/.test(response.headers.get('content-type') ?? '');
       const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
