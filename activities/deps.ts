@@ -1,5 +1,6 @@
 /** What the activities are made of; put together in `worker/main.ts`, and with a virtual world in the simulation. */
 import type { Verdict } from '../core/concur-codes.ts';
+import type { Carry } from '../core/lifeboat.ts';
 import type { AppCredentials, Clock, Concur, DataCentres, Log, Vault } from '../core/ports.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
 import type { App, ConnectionStore } from '../core/stores.ts';
@@ -25,9 +26,9 @@ export interface AppSource {
   one(app: string): Promise<{ readonly app: App; readonly credentials: AppCredentials }>;
 }
 
-/** Tells the server that an activity is alive while it works. */
+/** Tells the server that an activity is alive while it works, and takes along what the activity wants to have safe. */
 export interface Heartbeat {
-  whileBeating<T>(work: () => Promise<T>): Promise<T>;
+  whileBeating<T>(work: (carry: Carry) => Promise<T>): Promise<T>;
 }
 
 /** What is counted. No label holds the id of a company. */

@@ -8,6 +8,7 @@ import { judge } from '../core/concur-codes.ts';
 import { type ConnectionKey, type ConnectionSnapshot, isLiving } from '../core/connection.ts';
 import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
 import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts';
+import type { Carry } from '../core/lifeboat.ts';
 import type { AppCredentials, CallTimes, ConcurFailure, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
@@ -39,7 +40,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
   const snapshots = createSnapshots(deps);
 
   /** Tries one exchange for a completed connect session, or goes on with an answer that is on file. */
-  async function exchangeRequestToken(input: ExchangeInput): Promise<ConnectionSnapshot | null> {
+  async function exchangeRequestToken(input: ExchangeInput, carry: Carry): Promise<ConnectionSnapshot | null> {
     const { app: appName, principal, attemptId, sessionId } = input;
     const key = { app: appName, principal };
     vault.assertReady();
@@ -100,8 +101,10 @@ export function createExchangeActivities(deps: ActivityDeps) {
 
     const { id } = begun.connection;
     const answer = await vault.seal(serializeTokenAnswer(result.value), sealContexts.answer(id, attemptId));
-    await keepSaving(deps, () =>
-      connections.transact(key, (aggregate) => receiveExchange(aggregate, { attemptId, answer })),
+    await keepSaving(
+      deps,
+      () => connections.transact(key, (aggregate) => receiveExchange(aggregate, { attemptId, answer })),
+      () => carry({ kind: 'exchange', attemptId, answer }),
     );
     return await finish(await outcomeOf(begun, result.value, result, app, credentials));
   }

@@ -1,4 +1,5 @@
 /** All activities, made from their dependencies. The worker registers them; workflows know their types alone. */
+import type { Carry } from '../core/lifeboat.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createExchangeActivities } from './exchange.ts';
 import { withFailures } from './failure.ts';
@@ -7,16 +8,24 @@ import { createRefreshActivities } from './refresh.ts';
 import { createRevokeActivities } from './revoke.ts';
 
 export function createActivities(deps: ActivityDeps) {
-  const { loadConnection, applyCommand } = createRecordActivities(deps);
+  const { loadConnection, applyCommand, saveTokens } = createRecordActivities(deps);
   const { refreshTokens } = createRefreshActivities(deps);
   const { exchangeRequestToken } = createExchangeActivities(deps);
   const { revokeConnection } = createRevokeActivities(deps);
   const { heartbeat, log } = deps;
-  const calling = <Input, Output>(name: string, activity: (input: Input) => Promise<Output>) =>
-    withFailures(log, name, (input: Input) => heartbeat.whileBeating(() => activity(input)));
+  const calling = <Input, Output>(name: string, activity: (input: Input, carry: Carry) => Promise<Output>) =>
+    withFailures(log, name, (input: Input, keep) =>
+      heartbeat.whileBeating((beat) =>
+        activity(input, (cargo) => {
+          keep(cargo);
+          beat(cargo);
+        }),
+      ),
+    );
   return {
     loadConnection: withFailures(log, 'loadConnection', loadConnection),
     applyCommand: withFailures(log, 'applyCommand', applyCommand),
+    saveTokens: withFailures(log, 'saveTokens', saveTokens),
     refreshTokens: calling('refreshTokens', refreshTokens),
     exchangeRequestToken: calling('exchangeRequestToken', exchangeRequestToken),
     revokeConnection: calling('revokeConnection', revokeConnection),

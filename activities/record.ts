@@ -1,6 +1,7 @@
 /** Reading and recording, without a call to Concur. */
 import { applyCommand, type CommandName } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import { type Cargo, saveCargo } from '../core/lifeboat.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createSnapshots } from './snapshots.ts';
 
@@ -8,6 +9,10 @@ export interface CommandActivityInput extends ConnectionKey {
   readonly name: CommandName;
   readonly actor: string;
   readonly reason: string | null;
+}
+
+export interface SaveTokensInput extends ConnectionKey {
+  readonly cargo: Cargo;
 }
 
 export function createRecordActivities(deps: ActivityDeps) {
@@ -42,5 +47,17 @@ export function createRecordActivities(deps: ActivityDeps) {
     return applied.snapshot;
   }
 
-  return { loadConnection, applyCommand: applyConnectionCommand };
+  /**
+   * Puts an answer on file that another activity could not save. First of all and without anything else that might
+   * fail: it is tried until it succeeds.
+   */
+  async function saveTokens({ app, principal, cargo }: SaveTokensInput): Promise<null> {
+    const key = { app, principal };
+    const times = { policy, workflowId: deps.workflowId(key) };
+    await connections.transact(key, (aggregate) => saveCargo(aggregate, cargo, { ...times, nowMs: clock.now() }));
+    deps.log.warn({ ...key, attemptId: cargo.attemptId }, 'an answer of SAP Concur was saved from the lifeboat');
+    return null;
+  }
+
+  return { loadConnection, applyCommand: applyConnectionCommand, saveTokens };
 }

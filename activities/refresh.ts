@@ -4,6 +4,7 @@
  */
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import type { Carry } from '../core/lifeboat.ts';
 import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import {
@@ -35,7 +36,7 @@ export function createRefreshActivities(deps: ActivityDeps) {
   const snapshots = createSnapshots(deps);
 
   /** Refreshes once, if a refresh is still what is wanted when it begins. */
-  async function refreshTokens(input: RefreshInput): Promise<ConnectionSnapshot | null> {
+  async function refreshTokens(input: RefreshInput, carry: Carry): Promise<ConnectionSnapshot | null> {
     const { app: appName, principal, attemptId, cause, expectedVersion } = input;
     const key = { app: appName, principal };
     // Without a data key in memory the answer could not be kept: better not to ask.
@@ -44,12 +45,14 @@ export function createRefreshActivities(deps: ActivityDeps) {
     const times = { policy, workflowId: deps.workflowId(key) };
 
     const finish = async (outcome: RefreshOutcome): Promise<ConnectionSnapshot | null> => {
-      const finished = await keepSaving(deps, () =>
+      const save = () =>
         connections.transact(key, (aggregate) => {
           const decision = finishRefresh(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
           return snapshots.with(decision, aggregate, app);
-        }),
-      );
+        });
+      const finished = await keepSaving(deps, save, () => {
+        if (outcome.kind === 'tokens') carry({ kind: 'refresh', attemptId, outcome });
+      });
       return finished.snapshot;
     };
 

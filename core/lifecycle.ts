@@ -8,6 +8,7 @@
 import { type ConnectionSnapshot, isEnded } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';
 import type { Inbox, InboxEntry, Wish } from './inbox.ts';
+import type { Cargo } from './lifeboat.ts';
 import type { RefreshCause } from './refresh-transaction.ts';
 
 export interface RefreshOrder {
@@ -40,6 +41,10 @@ export interface LifecycleHost {
   sleep(untilMs: number | null, arrivals: number, snapshot: ConnectionSnapshot): Promise<void>;
   /** Shows the snapshot to operators. */
   publish(snapshot: ConnectionSnapshot): void;
+  /** What a call that went wrong had in hand: an answer that could not be saved. Null: nothing. */
+  cargoOf(error: unknown): Cargo | null;
+  /** Saves it, however long that takes. */
+  saveTokens(cargo: Cargo): Promise<null>;
   /** A call that went wrong without a verdict (time-out, crash, bug): tells the log; rethrows what must pass. */
   callFailed(error: unknown): void;
   /** Whether this run's history is long or old enough for a new one. */
@@ -86,7 +91,7 @@ export async function runLifecycle(
     } catch (error) {
       host.callFailed(error);
       brokeDown = true;
-      snapshot = await load(host, inbox);
+      snapshot = await recover(error, host, inbox);
     }
     // A refresh that broke down without a verdict is still wanted: nobody knows what became of it.
     const isOpen = brokeDown && step.do === 'refresh';
@@ -103,6 +108,13 @@ async function load(host: LifecycleHost, inbox: Inbox): Promise<ConnectionSnapsh
   const snapshot = await host.load();
   for (const entry of known) entry.isLoaded = true;
   return snapshot;
+}
+
+/** After a breakdown: an answer that was under way is put on file before anything else happens. */
+async function recover(error: unknown, host: LifecycleHost, inbox: Inbox): Promise<ConnectionSnapshot | null> {
+  const cargo = host.cargoOf(error);
+  if (cargo !== null) await host.saveTokens(cargo);
+  return await load(host, inbox);
 }
 
 /** Whether a step changed anything that the next decision rests on. */

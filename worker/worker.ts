@@ -23,6 +23,9 @@ export interface WorkerDeps {
 /** Calls in flight per data centre and process: at 20 a second and 5 s each. */
 const CALLS_AT_ONCE = 100;
 
+/** Activities beat every few seconds by themselves, so that this is only the delay of an answer in need. */
+const HEARTBEAT_THROTTLE_MS = 500;
+
 export interface EvergrantWorker {
   /** Resolves when all workers have drained; rejects when one fails. */
   run(): Promise<void>;
@@ -36,7 +39,11 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
     ...shared,
     taskQueue: lifecycleTaskQueue(taskQueue),
     workflowBundle,
-    activities: { loadConnection: activities.loadConnection, applyCommand: activities.applyCommand },
+    activities: {
+      loadConnection: activities.loadConnection,
+      applyCommand: activities.applyCommand,
+      saveTokens: activities.saveTokens,
+    },
     maxConcurrentActivityTaskExecutions: 50,
     maxConcurrentWorkflowTaskExecutions: 40,
     maxCachedWorkflows: 500,
@@ -52,6 +59,8 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
       },
       maxConcurrentActivityTaskExecutions: CALLS_AT_ONCE,
       maxTaskQueueActivitiesPerSecond: deps.ratePerDataCentre,
+      // What a heartbeat takes to safety must not wait: without this the SDK sends one in 16 s.
+      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     }),
   );
   const workers = await Promise.all([lifecycle, ...calls]);

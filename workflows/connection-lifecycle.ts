@@ -14,6 +14,7 @@ import {
   makeContinueAsNewFunc,
   setCurrentDetails,
   setHandler,
+  TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -21,6 +22,7 @@ import type { CommandName } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { buildConnectionResource } from '../core/connection-resource.ts';
 import { createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
+import { type Cargo, maybeCargo } from '../core/lifeboat.ts';
 import { type LifecycleEnd, type LifecycleHost, runLifecycle } from '../core/lifecycle.ts';
 import {
   appRestoredSignal,
@@ -168,6 +170,11 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
         else await condition(isWoken, Math.max(1, untilMs - Date.now()), { summary: buildTimerSummary(snapshot) });
       },
       publish: show,
+      cargoOf: (error) => cargoOf(error),
+      saveTokens: (cargo) =>
+        recordActivities.saveTokens.executeWithOptions({ summary: 'save an answer from the lifeboat' }, [
+          { ...of, cargo },
+        ]),
       callFailed: (error) => {
         // Anything but a failed activity is a bug of this workflow: let the task fail and be retried after a fix.
         if (!(error instanceof ActivityFailure)) throw error;
@@ -180,6 +187,14 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
       },
     };
   }
+}
+
+/** What a lost activity sent with its last heartbeat, or a failed one with its failure. */
+function cargoOf(error: unknown): Cargo | null {
+  if (!(error instanceof ActivityFailure)) return null;
+  const { cause } = error;
+  if (cause instanceof TimeoutFailure) return maybeCargo(cause.lastHeartbeatDetails);
+  return cause instanceof ApplicationFailure ? maybeCargo(cause.details?.[1]) : null;
 }
 
 /** Hands memo on explicitly; search attributes come from the row. */

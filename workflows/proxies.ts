@@ -15,7 +15,7 @@ const BACKGROUND = 5;
 type ConcurActivities = Pick<Activities, 'refreshTokens' | 'exchangeRequestToken' | 'revokeConnection'>;
 
 /** Activities on the uncapped queue. */
-export const recordActivities = proxyActivities<Pick<Activities, 'loadConnection' | 'applyCommand'>>({
+export const recordActivities = proxyActivities<Pick<Activities, 'loadConnection' | 'applyCommand' | 'saveTokens'>>({
   startToCloseTimeout: '30 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },

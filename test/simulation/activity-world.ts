@@ -1,11 +1,12 @@
 /** The real activities in a world of fakes: virtual time, memory for a database, a Concur that follows a script. */
-import { createExchangeActivities } from '../../activities/exchange.ts';
+import { createExchangeActivities, type ExchangeInput } from '../../activities/exchange.ts';
 import { createRecordActivities } from '../../activities/record.ts';
-import { createRefreshActivities } from '../../activities/refresh.ts';
+import { createRefreshActivities, type RefreshInput } from '../../activities/refresh.ts';
 import { createRevokeActivities } from '../../activities/revoke.ts';
 import type { ActivityDeps, Observer } from '../../activities/deps.ts';
 import type { Aggregate } from '../../core/aggregate.ts';
 import { AppError } from '../../core/errors.ts';
+import type { Cargo, Carry } from '../../core/lifeboat.ts';
 import type { DataCentre, DataCentres, Log, TokenAnswer } from '../../core/ports.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
@@ -33,10 +34,9 @@ export interface ActivityWorld {
   /** Everything that was logged, one JSON text each. */
   readonly logged: string[];
   readonly deps: ActivityDeps;
-  readonly activities: ReturnType<typeof createRecordActivities> &
-    ReturnType<typeof createRefreshActivities> &
-    ReturnType<typeof createExchangeActivities> &
-    ReturnType<typeof createRevokeActivities>;
+  readonly activities: ReturnType<typeof createWorldActivities>;
+  /** What activities brought to safety because it could not be saved at once. */
+  readonly carried: Cargo[];
   /** While true every transaction and read fails as when PostgreSQL is away. */
   databaseIsAway: boolean;
   /** Puts a connection on file with its tokens really sealed: `refresh-0` as current refresh token, `access-0`. */
@@ -51,6 +51,7 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
   const vault = createFakeVault();
   const observer = createRecordingObserver();
   const logged: string[] = [];
+  const carried: Cargo[] = [];
   const store = createMemoryConnectionStore(clock, {
     ...hooks,
     before: async (key) => {
@@ -70,7 +71,7 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
     apps: {
       one: async () => ({ app, credentials: { clientId: app.clientId, clientSecret: new Secret('hunter2') } }),
     },
-    heartbeat: { whileBeating: (work) => work() },
+    heartbeat: { whileBeating: (work) => work(() => {}) },
     workflowId: (key) => `concur-connection:${key.app}:${key.principal}`,
   };
   const world: ActivityWorld = {
@@ -81,16 +82,23 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
     observer,
     logged,
     deps,
-    activities: {
-      ...createRecordActivities(deps),
-      ...createRefreshActivities(deps),
-      ...createExchangeActivities(deps),
-      ...createRevokeActivities(deps),
-    },
+    activities: createWorldActivities(deps, (cargo) => void carried.push(cargo)),
+    carried,
     databaseIsAway: false,
     connect: (aggregate) => putSealed(world, aggregate),
   };
   return world;
+}
+
+function createWorldActivities(deps: ActivityDeps, carry: Carry) {
+  const { refreshTokens } = createRefreshActivities(deps);
+  const { exchangeRequestToken } = createExchangeActivities(deps);
+  return {
+    ...createRecordActivities(deps),
+    ...createRevokeActivities(deps),
+    refreshTokens: (input: RefreshInput) => refreshTokens(input, carry),
+    exchangeRequestToken: (input: ExchangeInput) => exchangeRequestToken(input, carry),
+  };
 }
 
 function putSealed({ store, vault }: ActivityWorld, aggregate: Aggregate): void {

@@ -88,6 +88,8 @@ export function startLifecycle(
         await (Number.isFinite(forMs) ? clock.sleep(forMs, woken.signal) : aborted(woken.signal)).catch(() => {});
       }),
     publish: () => {},
+    cargoOf: () => null,
+    saveTokens: (cargo) => patiently(() => activities.saveTokens({ ...key, cargo })),
     callFailed: (error) => {
       if (error instanceof HotLoop) throw error;
       breakdowns.push(error);

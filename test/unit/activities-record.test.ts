@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { withFailures } from '../../activities/failure.ts';
 import { createActivities } from '../../activities/index.ts';
 import { AppError } from '../../core/errors.ts';
+import type { Carry } from '../../core/lifeboat.ts';
 import { createActivityWorld } from '../simulation/activity-world.ts';
 import { buildAggregate, buildConnection, KEY, NOW_MS } from '../simulation/builders.ts';
 
@@ -77,9 +78,9 @@ it('every activity is there for the worker, the calls with a heartbeat around th
   const world = createActivityWorld();
   let beats = 0;
   const heartbeat = {
-    whileBeating: <T>(work: () => Promise<T>): Promise<T> => {
+    whileBeating: <T>(work: (carry: Carry) => Promise<T>): Promise<T> => {
       beats += 1;
-      return work();
+      return work(() => {});
     },
   };
   const activities = createActivities({ ...world.deps, heartbeat });
@@ -89,6 +90,7 @@ it('every activity is there for the worker, the calls with a heartbeat around th
     'loadConnection',
     'refreshTokens',
     'revokeConnection',
+    'saveTokens',
   ]);
   await activities.loadConnection(KEY);
   await activities.refreshTokens({ ...KEY, attemptId: 'a1', cause: 'due', expectedVersion: null });

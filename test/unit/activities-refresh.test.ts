@@ -3,6 +3,7 @@ import type { RefreshInput } from '../../activities/refresh.ts';
 import type { Aggregate } from '../../core/aggregate.ts';
 import type { Connection } from '../../core/connection.ts';
 import { AppError } from '../../core/errors.ts';
+import { maybeCargo } from '../../core/lifeboat.ts';
 import { type ActivityWorld, createActivityWorld, refreshTokenOnFile } from '../simulation/activity-world.ts';
 import {
   buildAggregate,
@@ -253,6 +254,27 @@ describe('saving what came back', () => {
     world.databaseIsAway = false;
     expect((await world.clock.run(work))?.connection.version).toBe(2);
     expect(refreshTokenOnFile(world)).toBe('refresh-1');
+  });
+
+  it('is left to whoever finds the sealed answer, when this process never gets to it', async () => {
+    connect();
+    world.concur.script('refreshTokens', tokens({ refreshToken: 'refresh-1' }, { afterMs: SECOND }));
+    const zombie = start();
+    await world.clock.advance(500);
+    world.databaseIsAway = true;
+    await world.clock.advance(5 * MINUTE);
+    const cargo = maybeCargo(JSON.parse(JSON.stringify(world.carried[0])));
+    if (cargo === null) throw new Error('nothing was brought to safety');
+    expect(JSON.stringify(cargo)).not.toMatch(/refresh-1|access-1/);
+
+    world.databaseIsAway = false;
+    await world.activities.saveTokens({ ...KEY, cargo });
+    expect(row().connection).toMatchObject({ version: 2, state: 'active' });
+    expect(refreshTokenOnFile(world)).toBe('refresh-1');
+    // The process was not dead after all: it finds its work done.
+    expect((await world.clock.run(zombie))?.connection.version).toBe(2);
+    await world.activities.saveTokens({ ...KEY, cargo });
+    expect(row().connection.version).toBe(2);
   });
 
   it('is done once, though the first commit was not heard of', async () => {

@@ -1,0 +1,49 @@
+/**
+ * The lifeboat: an answer of SAP Concur that could not be saved, on its way through Temporal.
+ *
+ * While the database is away the activity hands the answer, sealed, to Temporal with its heartbeats. When the activity
+ * dies of whatever, the workflow finds it in the failure, and saves it before it does anything else. Nothing in it is
+ * of use without the vault: the tokens are sealed for this connection and this attempt.
+ */
+import type { Aggregate, Decision } from './aggregate.ts';
+import { receiveExchange } from './exchange-transaction.ts';
+import type { RefreshPolicy } from './refresh-policy.ts';
+import { finishRefresh, type RefreshOutcome } from './refresh-transaction.ts';
+
+export type Cargo =
+  | {
+      readonly kind: 'refresh';
+      readonly attemptId: string;
+      /** Tokens sealed under the attempt. */
+      readonly outcome: Extract<RefreshOutcome, { readonly kind: 'tokens' }>;
+    }
+  | {
+      readonly kind: 'exchange';
+      readonly attemptId: string;
+      /** The whole answer, sealed under the attempt. */
+      readonly answer: string;
+    };
+
+/** Brings an answer to safety: with every heartbeat from now on, and with the failure if the activity fails. */
+export type Carry = (cargo: Cargo) => void;
+
+/** What heartbeat details or a failure's details hold: a cargo, or null for anything else. */
+export function maybeCargo(details: unknown): Cargo | null {
+  if (typeof details !== 'object' || details === null) return null;
+  const { kind, attemptId } = details as { readonly kind?: unknown; readonly attemptId?: unknown };
+  return (kind === 'refresh' || kind === 'exchange') && typeof attemptId === 'string' ? (details as Cargo) : null;
+}
+
+/** Puts the cargo on file as the activity that lost it would have done; idempotent by the attempt's id. */
+export function saveCargo(
+  aggregate: Aggregate,
+  cargo: Cargo,
+  times: { readonly nowMs: number; readonly policy: RefreshPolicy; readonly workflowId: string },
+): Decision<null> {
+  const { attemptId } = cargo;
+  const { changes } =
+    cargo.kind === 'refresh'
+      ? finishRefresh(aggregate, { ...times, attemptId, outcome: cargo.outcome })
+      : receiveExchange(aggregate, { attemptId, answer: cargo.answer });
+  return { result: null, changes };
+}
