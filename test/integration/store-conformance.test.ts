@@ -8,10 +8,12 @@ import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Aggregate, Changes, SealedToken } from '../../core/aggregate.ts';
 import { type ConnectionKey, connectionStates } from '../../core/connection.ts';
+import type { ReconcileStore } from '../../core/reconcile.ts';
 import type { ConnectionStore } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createPool } from '../../db/pool.ts';
+import { createReconcileStore } from '../../db/reconcile-store.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { createMemoryConnectionStore } from '../simulation/memory-connection-store.ts';
 import { silentLog } from './db-silent-log.ts';
@@ -91,6 +93,7 @@ const change = fc.record(
         slot,
         status: fc.constantFrom('completed' as const, 'connected' as const, 'failed' as const),
         uses: fc.nat({ max: 5 }),
+        nextTryAtMs: atMs,
         requestToken: fc.constantFrom(null, 'sealed-request-token'),
       }),
       { maxLength: 2, selector: (session) => session.slot },
@@ -220,9 +223,28 @@ async function allOf(store: ConnectionStore, { app, keys }: Rows): Promise<unkno
   return { pages, each: await Promise.all(each) };
 }
 
+/** What the reconciler gets to see of these rows, at a time when some are due and others are not. */
+async function openOf(store: ReconcileStore, { app }: Rows) {
+  const read = async (one: (cursor?: string) => ReturnType<ReconcileStore['manyOpen']>): Promise<ConnectionKey[]> => {
+    const keys: ConnectionKey[] = [];
+    for (let cursor: string | undefined | null; cursor !== null; ) {
+      const page = await one(cursor);
+      keys.push(...page.items);
+      cursor = page.nextCursor;
+    }
+    return keys.filter((key) => key.app === app);
+  };
+  const from = (cursor?: string) => (cursor === undefined ? {} : { cursor });
+  return {
+    overdue: await read((cursor) => store.manyOverdue({ dueByMs: NOW_MS + 2_500, limit: 1, ...from(cursor) })),
+    open: await read((cursor) => store.manyOpen({ limit: 2, ...from(cursor) })),
+  };
+}
+
 describe('the store of the simulation and the one of PostgreSQL', () => {
   it('tell the same of the same changes, transaction by transaction and in the end', async () => {
     let transactions = 0;
+    let overdue = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
         const rows = await createRows();
@@ -234,9 +256,13 @@ describe('the store of the simulation and the one of PostgreSQL', () => {
           transactions += 1;
         }
         expect(await allOf(twin, rows)).toEqual(await allOf(real, rows));
+        const open = await openOf(createReconcileStore(pool), rows);
+        expect(await openOf(twin, rows)).toEqual(open);
+        overdue += open.overdue.length;
       }),
       { numRuns: 40 },
     );
     expect(transactions).toBeGreaterThan(100);
+    expect(overdue).toBeGreaterThan(20);
   }, 60_000);
 });

@@ -9,9 +9,11 @@ import {
   type ConnectSession,
   type Decision,
 } from '../../core/aggregate.ts';
-import type { Connection, ConnectionKey } from '../../core/connection.ts';
+import { type Connection, type ConnectionKey, isEnded } from '../../core/connection.ts';
 import type { AuditEntry } from '../../core/audit-entry.ts';
-import type { ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import type { ReconcileStore } from '../../core/reconcile.ts';
+import type { BrakeStore, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import { createMemoryBrakes } from './memory-brakes.ts';
 
 /** What each transaction passes; one that throws or never resolves is a fault. */
 export interface StoreHooks {
@@ -21,13 +23,14 @@ export interface StoreHooks {
   readonly committed?: (key: ConnectionKey) => Promise<void> | void;
 }
 
-export interface MemoryConnectionStore extends ConnectionStore {
+export interface MemoryConnectionStore extends ConnectionStore, ReconcileStore {
   /** Puts a connection on file as it stands, without rules. */
   put(aggregate: Aggregate, accessToken?: StoredToken | null): void;
   /** What is on file; throws when nothing is. */
   one(key: ConnectionKey): Aggregate & { readonly connection: Connection };
   /** A connect session, settled or not. */
   session(id: string): ConnectSession | undefined;
+  readonly brakes: BrakeStore;
   /** The audit trail, oldest first. */
   trail(key: ConnectionKey): readonly AuditEntry[];
 }
@@ -45,6 +48,7 @@ const nothing: Aggregate = { connection: null, grant: { current: null, previous:
 export function createMemoryConnectionStore(clock: { now(): number }, hooks: StoreHooks = {}): MemoryConnectionStore {
   const rows = new Map<string, Stored>();
   const sessions = new Map<string, ConnectSession>();
+  const brakes = createMemoryBrakes();
   let eventCount = 0;
 
   const stored = (key: ConnectionKey): Stored => {
@@ -61,10 +65,20 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
     if (changes.accessToken !== undefined) row.accessToken = changes.accessToken;
     for (const entry of changes.events ?? []) row.events.push({ ...entry, id: String((eventCount += 1)) });
   };
-  const transact = async <T>(key: ConnectionKey, decide: (aggregate: Aggregate) => Decision<T>): Promise<T> => {
+  const transact = async <T>(
+    key: ConnectionKey,
+    decide: (aggregate: Aggregate) => Decision<T>,
+    { crowdIn }: { readonly crowdIn?: string } = {},
+  ): Promise<T> => {
     await hooks.before?.(key);
-    const { result, changes } = decide(stored(key).aggregate);
+    const { aggregate } = stored(key);
+    const { connection } = aggregate;
+    const hasCrowd = crowdIn !== undefined && connection !== null;
+    const crowd = hasCrowd ? { crowd: brakes.crowdOf(connection, crowdIn, all(), clock.now()) } : {};
+    const { result, changes } = decide({ ...aggregate, ...crowd });
     write(key, changes);
+    if (connection !== null && changes.terminalEvidence !== undefined)
+      brakes.note(connection, changes.terminalEvidence);
     await hooks.committed?.(key);
     return result;
   };
@@ -73,6 +87,7 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
 
   return {
     transact,
+    brakes,
     async maybeOne(key) {
       await hooks.before?.(key);
       const { aggregate } = stored(key);
@@ -98,6 +113,18 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
         return { result: connection, changes: { connection, events: [referred(connection, actor, clock.now())] } };
       }),
     events: async (key, page) => pageOf([...stored(key).events].reverse(), page, ({ id }) => id),
+    async manyOverdue({ dueByMs, ...page }) {
+      const due = [...rows.values()].flatMap(({ aggregate }) => dueOf(aggregate)).filter(({ atMs }) => atMs <= dueByMs);
+      return keysOf(due.sort(byTime), page, ({ atMs, app, principal }) => `${atMs}:${app}:${principal}`);
+    },
+    async manyOpen(page) {
+      const isOpen = ({ connection, sessions: pending }: Aggregate): boolean =>
+        connection !== null && (!isEnded(connection.state) || pending.length > 0);
+      const open = [...rows.values()].flatMap(({ aggregate }) =>
+        isOpen(aggregate) && aggregate.connection !== null ? [aggregate.connection] : [],
+      );
+      return keysOf(open.sort(byKey), page, ({ app, principal }) => `${app}:${principal}`);
+    },
     put(aggregate, accessToken = null) {
       if (aggregate.connection === null) throw new Error('a connection is needed');
       const row = stored(aggregate.connection);
@@ -139,6 +166,45 @@ function matches(filter: ConnectionFilter): (connection: Connection) => boolean 
 
 function byPrincipal(one: Connection, other: Connection): number {
   return one.principal < other.principal ? -1 : 1;
+}
+
+interface Due extends ConnectionKey {
+  readonly atMs: number;
+}
+
+/** When a connection itself and each of its pending connects should have acted. */
+function dueOf({ connection, sessions }: Aggregate): readonly Due[] {
+  if (connection === null) return [];
+  const { app, principal, state, nextActionAtMs } = connection;
+  const times = sessions.map(({ nextTryAtMs }) => nextTryAtMs);
+  if (nextActionAtMs !== null && !isEnded(state)) times.push(nextActionAtMs);
+  return times.map((atMs) => ({ app, principal, atMs }));
+}
+
+function byTime(one: Due, other: Due): number {
+  return one.atMs - other.atMs || byKey(one, other);
+}
+
+function byKey(one: ConnectionKey, other: ConnectionKey): number {
+  if (one.app !== other.app) return one.app < other.app ? -1 : 1;
+  if (one.principal === other.principal) return 0;
+  return one.principal < other.principal ? -1 : 1;
+}
+
+/** A page of keys; what is due twice at the same moment counts as one when a page ends there. */
+function keysOf<T extends ConnectionKey>(
+  items: readonly T[],
+  { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+  nameOf: (item: T) => string,
+): Page<ConnectionKey> {
+  const start = cursor === undefined ? 0 : items.findLastIndex((item) => nameOf(item) === cursor) + 1;
+  const shown = items.slice(start, start + limit);
+  const last = shown.at(-1);
+  const isMore = items.length > start + limit && last !== undefined;
+  return {
+    items: shown.map(({ app, principal }) => ({ app, principal })),
+    nextCursor: isMore ? nameOf(last) : null,
+  };
 }
 
 /** A cursor names the last item of the page before. */
