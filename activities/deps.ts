@@ -2,6 +2,7 @@
 import type { Verdict } from '../core/concur-codes.ts';
 import type { Carry } from '../core/lifeboat.ts';
 import type { AppCredentials, Clock, Concur, DataCentres, Log, Vault } from '../core/ports.ts';
+import type { Lifecycles, ReconcileStore } from '../core/reconcile.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
 import type { App, ConnectionStore } from '../core/stores.ts';
 
@@ -44,4 +45,28 @@ export interface Observer {
   connected(facts: { readonly app: string; readonly outcome: string }): void;
   uncertain(): void;
   saveFailed(): void;
+}
+
+/** What the reconciler is made of. */
+export interface ReconcileDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: ReconcileStore;
+  readonly lifecycles: Lifecycles;
+  readonly progress: Progress;
+  /** A workflow had to be started. */
+  readonly onStarted: () => void;
+}
+
+/** Keeps with Temporal how far an activity has come in a long list, so that its next try goes on where it was. */
+export interface Progress {
+  whileBeating<T>(
+    work: (course: {
+      /** What an earlier try of this activity noted last; null on the first. */
+      readonly notedBefore: string | null;
+      note(cursor: string): void;
+      /** Aborted when the activity is cancelled or its worker shuts down. */
+      readonly signal: AbortSignal;
+    }) => Promise<T>,
+  ): Promise<T>;
 }

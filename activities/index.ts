@@ -1,8 +1,9 @@
 /** All activities, made from their dependencies. The worker registers them; workflows know their types alone. */
 import type { Carry } from '../core/lifeboat.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { ActivityDeps, ReconcileDeps } from './deps.ts';
 import { createExchangeActivities } from './exchange.ts';
 import { withFailures } from './failure.ts';
+import { createReconcile } from './reconcile.ts';
 import { createRecordActivities } from './record.ts';
 import { createRefreshActivities } from './refresh.ts';
 import { createRevokeActivities } from './revoke.ts';
@@ -33,3 +34,10 @@ export function createActivities(deps: ActivityDeps) {
 }
 
 export type Activities = ReturnType<typeof createActivities>;
+
+/** Apart from the others: it needs nothing of theirs, and they need no way to Temporal. */
+export function createReconcileActivities(deps: ReconcileDeps) {
+  return { reconcile: withFailures(deps.log, 'reconcile', createReconcile(deps)) };
+}
+
+export type ReconcileActivities = ReturnType<typeof createReconcileActivities>;

@@ -12,7 +12,9 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
+import type { Lifecycles } from '../core/reconcile.ts';
 import type { Config } from '../runtime/settings.ts';
+import { createLifecycles } from '../worker/lifecycles.ts';
 import {
   type CommandInput,
   type CommandResult,
@@ -28,7 +30,7 @@ import {
 
 export type LifecycleCommand = 'refresh' | 'revoke' | 'pause' | 'resume';
 
-export interface LifecycleClient {
+export interface LifecycleClient extends Lifecycles {
   /** Throws `temporal-unavailable` when no server, or no worker, answers in time. */
   command(key: ConnectionKey, command: LifecycleCommand, input: CommandInput): Promise<Pick<CommandResult, 'settled'>>;
   close(): Promise<void>;
@@ -50,6 +52,8 @@ export async function createLifecycleClient(temporal: Config['temporal']): Promi
   const client = new Client({ connection, namespace });
 
   return {
+    ...createLifecycles({ client, taskQueue }),
+
     async command(key, command, input) {
       const startWorkflowOperation = new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
         workflowId: connectionWorkflowId(key),

@@ -13,6 +13,7 @@ import { addClients } from './clients.ts';
 import { addCodes } from './codes.ts';
 import { addConnections } from './connections.ts';
 import { addMigrate } from './migrate.ts';
+import { addReconcile } from './reconcile.ts';
 import { completeVariables } from './running.ts';
 import type { Terminal } from './terminal.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
@@ -60,6 +61,7 @@ function createProgram(bench: Bench, variables: Variables): Command {
   addApps(program, bench);
   addClients(program, bench);
   addCodes(program, bench);
+  addReconcile(program, bench);
   addMigrate(program, terminal, () => parseConfig(variables, 'migrate'));
   return program;
 }

@@ -7,6 +7,8 @@ export interface Terminal {
   out(text: string): void;
   /** Everything else. */
   err(text: string): void;
+  /** Shows how far a long verb is, in place of what it showed before; absent when no person looks on. */
+  progress?(text: string): void;
   readonly input: Readable;
   /** Name of the person at the keyboard, for the audit trail. */
   readonly user: string;

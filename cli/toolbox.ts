@@ -1,5 +1,6 @@
 /** What verbs work with, opened when a verb asks for it: reading ones need a database and nothing else. */
 import type { Clock, Vault } from '../core/ports.ts';
+import type { ReconcileStore } from '../core/reconcile.ts';
 import type { AppStore, ClientStore, CodeStore, ConnectionStore } from '../core/stores.ts';
 import { AppError } from '../core/errors.ts';
 import { createAppStore } from '../db/app-store.ts';
@@ -10,6 +11,7 @@ import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
 import { createPool } from '../db/pool.ts';
+import { createReconcileStore } from '../db/reconcile-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Config } from '../runtime/settings.ts';
 import { kekFingerprints } from '../vault/kek.ts';
@@ -22,6 +24,7 @@ export interface Toolbox {
   readonly clock: Clock;
   readonly apps: AppStore;
   readonly connections: ConnectionStore;
+  readonly reconcile: ReconcileStore;
   readonly clients: ClientStore;
   readonly codes: CodeStore;
   /** Throws `configuration-invalid` without the keys that belong to the database. */
@@ -50,6 +53,7 @@ export function createToolbox(config: Config): Toolbox {
     clock,
     apps: createAppStore(pool),
     connections: createConnectionStore(pool),
+    reconcile: createReconcileStore(pool),
     clients: createClientStore(pool),
     codes: createCodeStore(pool),
     vault,

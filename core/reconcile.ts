@@ -5,6 +5,7 @@
  * by starting it again. A workflow that runs is never disturbed, and so many starts a second are no herd.
  */
 import type { ConnectionKey } from './connection.ts';
+import { isAppError } from './errors.ts';
 import type { Clock } from './ports.ts';
 import type { Page } from './stores.ts';
 
@@ -59,8 +60,6 @@ export interface ReconcileHost {
   passed(cursor: string | null, totals: ReconcileTotals): void;
   /** A connection whose workflow could not be started; the others go on. */
   failed(key: ConnectionKey, error: unknown): void;
-  /** Whether the server is away, so that going on is of no use. */
-  isOutage(error: unknown): boolean;
   /** Ends it after the page at hand. */
   readonly signal?: AbortSignal;
 }
@@ -71,8 +70,8 @@ export interface ReconcileEnd extends ReconcileTotals {
 }
 
 /**
- * Goes through all pages from `from` on (null: from the beginning). Throws what {@link ReconcileHost.isOutage} knows and
- * what reading a page throws.
+ * Goes through all pages from `from` on (null: from the beginning). Throws `temporal-unavailable`, as going on is of no
+ * use then, and what reading a page throws.
  */
 export async function reconcile(host: ReconcileHost, from: string | null): Promise<ReconcileEnd> {
   const paced = createPace(host.clock);
@@ -85,7 +84,7 @@ export async function reconcile(host: ReconcileHost, from: string | null): Promi
     try {
       if ((await host.lifecycles.ensureRunning(key)) === 'started') totals.started += 1;
     } catch (error) {
-      if (host.isOutage(error)) throw error;
+      if (isAppError(error, 'temporal-unavailable')) throw error;
       totals.failed += 1;
       host.failed(key, error);
     }

@@ -1,5 +1,6 @@
 /** `npm run worker`: runs the workflows and makes the calls to SAP Concur. */
-import { createActivities } from '../activities/index.ts';
+import { Client } from '@temporalio/client';
+import { createActivities, createReconcileActivities } from '../activities/index.ts';
 import { createConcur } from '../concur/concur.ts';
 import { createDataCentres, originsOf } from '../concur/data-centres.ts';
 import { createHttp } from '../concur/http.ts';
@@ -11,6 +12,7 @@ import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
+import { createReconcileStore } from '../db/reconcile-store.ts';
 import { createSweeper } from '../db/sweeper.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { loadConfig, refreshPolicyOf } from '../runtime/config.ts';
@@ -26,11 +28,13 @@ import { createVault } from '../vault/vault.ts';
 import { connectionWorkflowId } from '../workflows/contract.ts';
 import { createAppSource } from './app-source.ts';
 import { workflowBundle } from './bundle.ts';
-import { temporalHeartbeat } from './heartbeat.ts';
+import { temporalHeartbeat, temporalProgress } from './heartbeat.ts';
+import { createLifecycles } from './lifecycles.ts';
 import { createObserver } from './observer.ts';
-import { repeatSweeps } from './sweeps.ts';
 import { startOpsServer } from './ops-server.ts';
+import { keepReconcilerSchedule } from './reconciler-schedule.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { repeatSweeps } from './sweeps.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
 import { createWorker } from './worker.ts';
 
@@ -84,17 +88,27 @@ await runMain('evergrant worker', async () => {
   shutdown.onClose('temporal', () => connection.close());
   const register = config.mode === 'development';
   await ensureSearchAttributes(connection.operatorService, namespace, { register });
+  const client = new Client({ connection, namespace });
+  const reconcileActivities = createReconcileActivities({
+    clock,
+    log,
+    store: createReconcileStore(pool),
+    lifecycles: createLifecycles({ client, taskQueue }),
+    progress: temporalProgress,
+    onStarted: () => metrics.reconcileStartedTotal.inc(),
+  });
   const worker = await createWorker({
     connection,
     namespace,
     taskQueue,
-    activities,
+    activities: { ...activities, ...reconcileActivities },
     workflowBundle: bundle,
     dataCentres: dataCentres.names(),
     ratePerDataCentre: config.concurRatePerDataCentre,
     drainMs,
   });
 
+  void keepReconcilerSchedule({ client, taskQueue, clock, log, signal: shutdown.signal });
   void repeatSweeps({ sweeper: createSweeper(pool), clock, log, signal: shutdown.signal });
 
   let isRunning = true;

@@ -3,7 +3,7 @@
  * a sick data centre keeps nobody else waiting.
  */
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
-import type { Activities } from '../activities/index.ts';
+import type { Activities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue, lifecycleTaskQueue } from '../workflows/contract.ts';
 
 export interface WorkerDeps {
@@ -11,7 +11,7 @@ export interface WorkerDeps {
   readonly namespace: string;
   /** Prefix of the task queues. */
   readonly taskQueue: string;
-  readonly activities: Activities;
+  readonly activities: Activities & ReconcileActivities;
   readonly workflowBundle: WorkflowBundleOption;
   readonly dataCentres: readonly string[];
   /** Token calls per second and data centre, over all workers. */
@@ -43,6 +43,7 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
       loadConnection: activities.loadConnection,
       applyCommand: activities.applyCommand,
       saveTokens: activities.saveTokens,
+      reconcile: activities.reconcile,
     },
     maxConcurrentActivityTaskExecutions: 50,
     maxConcurrentWorkflowTaskExecutions: 40,

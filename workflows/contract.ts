@@ -8,11 +8,17 @@ import type { ConnectionResource } from '../core/connection-resource.ts';
 
 export const workflowTypes = {
   connectionLifecycle: 'connectionLifecycle',
+  reconciler: 'reconciler',
 } as const;
 
 /** Unique per app and principal for ever: the next Connect starts a new run under the same id. */
 export function connectionWorkflowId(key: ConnectionKey): string {
   return `concur-connection:${key.app}:${key.principal}`;
+}
+
+/** Id of the Schedule of the reconciler, and what the ids of its runs begin with. */
+export function reconcilerScheduleId(prefix: string): string {
+  return `${prefix}-reconciler`;
 }
 
 /** Workflow tasks and everything that is not a call to Concur. Uncapped. */

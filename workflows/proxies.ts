@@ -5,7 +5,7 @@
  * and belongs to its lifecycle. Reading and recording are tried for ever: without the database nothing can go on.
  */
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import type { Activities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue } from './contract.ts';
 
 /** Somebody waits for the answer. */
@@ -30,6 +30,15 @@ export const concurActivities = proxyActivities<ConcurActivities>({
   heartbeatTimeout: '20 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { maximumAttempts: 1 },
+});
+
+/** Goes through all connections that are overdue; a try that is lost is followed by one that goes on where it was. */
+export const reconcileActivities = proxyActivities<ReconcileActivities>({
+  // At a hundred starts a second.
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
 
 /** How one call to Concur is queued. */

@@ -109,7 +109,7 @@ export async function createBackend(options: SandboxOptions = {}) {
 
   /** A company at the sandbox whose administrator has completed the landing page; the exchange has been asked for. */
   async function connect(dataCentre = 'us2'): Promise<{ key: ConnectionKey; result: CommandResult }> {
-    const company = sandbox.addCompany({ name: 'Aurora', dataCentre });
+    const company = sandbox.addCompany({ name: 'Aurora', domain: `${randomUUID()}.example`, dataCentre });
     sandbox.addUser({ companyId: company.id, webServicesAdmin: true });
     const { requestToken, userId } = sandbox.pressConnect({ clientId: concurApp.clientId, principalId: company.id });
     const key: ConnectionKey = { app: 'demo', principal: company.id };

@@ -1,7 +1,7 @@
 /** Whatever crosses into Temporal is plain JSON without secrets: inputs, results, messages, what a run hands on. */
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import { expectTypeOf } from 'vitest';
-import type { Activities } from '../../activities/index.ts';
+import type { Activities as LifecycleActivities, ReconcileActivities } from '../../activities/index.ts';
 import type { Connection, ConnectionSnapshot } from '../../core/connection.ts';
 import type { ConnectionResource } from '../../core/connection-resource.ts';
 import type { connectionLifecycle } from '../../workflows/connection-lifecycle.ts';
@@ -29,6 +29,8 @@ type Messages = { [Name in keyof Contract]: Payload<Contract[Name]> };
 expectTypeOf<Messages>().toExtend<PlainJson<Messages>>();
 expectTypeOf<Messages['statusQuery']>().not.toEqualTypeOf<null>();
 expectTypeOf<Messages['connectUpdate']>().toEqualTypeOf<readonly [contract.CommandResult, [contract.ConnectInput]]>();
+
+type Activities = LifecycleActivities & ReconcileActivities;
 
 /** Every activity takes one value and answers one, both plain. */
 type Inputs = { [Name in keyof Activities]: Parameters<Activities[Name]> };
