@@ -2,6 +2,8 @@
  * The refresh: intent on file, call, answer on file. The transactions are decided in
  * `core/refresh-transaction.ts`; this file brings them together with the call.
  */
+import type { Aggregate } from '../core/aggregate.ts';
+import { HELD_BY_BRAKE } from '../core/brake.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import type { Carry } from '../core/lifeboat.ts';
@@ -17,6 +19,7 @@ import {
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { Secret } from '../core/secret.ts';
 import type { ActivityDeps } from './deps.ts';
+import { transactWithCrowd } from './crowd.ts';
 import { buildGrantFacts } from './grant-facts.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
@@ -45,21 +48,38 @@ export function createRefreshActivities(deps: ActivityDeps) {
     const times = { policy, workflowId: deps.workflowId(key) };
 
     const finish = async (outcome: RefreshOutcome): Promise<ConnectionSnapshot | null> => {
+      const decide = (aggregate: Aggregate) => {
+        const decision = finishRefresh(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
+        return snapshots.with(decision, aggregate, app);
+      };
       const save = () =>
-        connections.transact(key, (aggregate) => {
-          const decision = finishRefresh(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
-          return snapshots.with(decision, aggregate, app);
-        });
+        transactWithCrowd(
+          clock,
+          (options) => connections.transact(key, decide, options),
+          (finished) => finished === 'crowd-needed',
+        );
       const finished = await keepSaving(deps, save, () => {
         if (outcome.kind === 'tokens') carry({ kind: 'refresh', attemptId, outcome });
       });
-      return finished.snapshot;
+      const { snapshot: after } = finished;
+      if (finished.result === 'failed' && after?.connection.reason === HELD_BY_BRAKE) {
+        log.error(
+          { ...key, dataCentre: after.connection.dataCentre },
+          'too many connections of this app ended within an hour: held by the brake until `evergrant apps release`',
+        );
+      }
+      return after;
     };
 
-    const { result: begun, snapshot } = await connections.transact(key, (aggregate) => {
+    const begin = (aggregate: Aggregate) => {
       const decision = beginRefresh(aggregate, { ...times, attemptId, cause, expectedVersion, nowMs: clock.now() });
       return snapshots.with(decision, aggregate, app);
-    });
+    };
+    const { result: begun, snapshot } = await transactWithCrowd(
+      clock,
+      (options) => connections.transact(key, begin, options),
+      ({ decision }) => decision === 'crowd-needed',
+    );
     if (begun.decision !== 'call') return snapshot;
     const begunAt = clock.monotonic();
 

@@ -4,6 +4,7 @@
  * Stores load an {@link Aggregate} under a row lock, hand it to a pure function of the core, and write the
  * {@link Changes} that it decides. So PostgreSQL and the in-memory twin share every rule and differ in storage alone.
  */
+import type { Crowd } from './brake.ts';
 import type { Connection } from './connection.ts';
 import type { AuditEntry } from './audit-entry.ts';
 
@@ -76,6 +77,8 @@ export interface Aggregate {
   readonly attempts: readonly Attempt[];
   /** Sessions with status `completed`, oldest first. */
   readonly sessions: readonly ConnectSession[];
+  /** Only where the transaction asked for it: a death is decided with the others in sight. */
+  readonly crowd?: Crowd;
 }
 
 export interface Changes {
@@ -92,6 +95,13 @@ export interface Changes {
   readonly attempts?: readonly Attempt[];
   readonly sessions?: readonly ConnectSession[];
   readonly events?: readonly AuditEntry[];
+  /** Terminal evidence about the connection, whether it was called dead or held; needs {@link Aggregate.crowd}. */
+  readonly terminalEvidence?: {
+    readonly dataCentre: string;
+    readonly atMs: number;
+    /** The crowd is too large: the brake goes on. */
+    readonly tripsBrake: boolean;
+  };
 }
 
 /** What a transaction returns to its caller, and what it writes. */
@@ -105,6 +115,7 @@ export function applyChanges(aggregate: Aggregate, changes: Changes): Aggregate 
   const attempts = upsertById(aggregate.attempts, changes.attempts ?? []);
   const sessions = upsertById(aggregate.sessions, changes.sessions ?? []);
   return {
+    ...aggregate,
     connection: changes.connection ?? aggregate.connection,
     grant: changes.grant ?? aggregate.grant,
     attempts: attempts.filter(({ status, candidate }) => status !== 'done' || candidate !== null),

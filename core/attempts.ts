@@ -1,5 +1,5 @@
 /** What the attempts on file say: whether a call may still be answered, whether one was lost, what waits to be finished. */
-import type { Attempt, Changes } from './aggregate.ts';
+import type { Aggregate, Attempt, Changes, SealedToken } from './aggregate.ts';
 
 /** Between the begin and the sending; a process that was frozen for longer must not send. */
 export const SEND_BUDGET_MS = 10_000;
@@ -44,6 +44,18 @@ export function isRotationLost(attempts: readonly Attempt[], version: number): b
   return attempts.some(
     ({ kind, status, versionRead }) => kind === 'refresh' && status !== 'done' && versionRead === version,
   );
+}
+
+/** The tokens on file as if Concur had never called one bad: they are asked with once more. */
+export function unrefused({
+  grant,
+  attempts,
+}: Pick<Aggregate, 'grant' | 'attempts'>): Pick<Changes, 'grant' | 'attempts'> {
+  const clear = (token: SealedToken | null): SealedToken | null => token && { ...token, refused: false };
+  return {
+    grant: { current: clear(grant.current), previous: clear(grant.previous) },
+    attempts: attempts.map((attempt) => ({ ...attempt, candidate: clear(attempt.candidate) })),
+  };
 }
 
 /** What is left of the secrets once a revoke is confirmed. A late answer finds its attempt done. */

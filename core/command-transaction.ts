@@ -5,7 +5,7 @@
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
 import type { Verdict } from './concur-codes.ts';
 import type { Connection } from './connection.ts';
-import { closeLost, emptied, hasAnswer, openUntil, SEND_BUDGET_MS } from './attempts.ts';
+import { closeLost, emptied, hasAnswer, openUntil, SEND_BUDGET_MS, unrefused } from './attempts.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
 import { isUnverified } from './command-transitions.ts';
 import type { ConnectionEvent, TransitionContext } from './transition.ts';
@@ -17,7 +17,7 @@ interface Times {
   readonly workflowId: string;
 }
 
-export type CommandName = 'pause' | 'resume' | 'revoke' | 'app-restored';
+export type CommandName = 'pause' | 'resume' | 'revoke' | 'revive' | 'app-restored';
 
 export interface Command extends Times {
   readonly name: CommandName;
@@ -31,9 +31,17 @@ export function applyCommand(aggregate: Aggregate, command: Command): Decision<C
   const { connection } = aggregate;
   if (connection === null) return { result: null, changes: {} };
   const context: TransitionContext = command;
+  if (command.name === 'revive' && aggregate.grant.current === null) {
+    // Nothing is left to ask with.
+    return { result: connection, changes: {} };
+  }
   if (command.name !== 'revoke') {
     const transition = reduceConnection(connection, { type: command.name }, context);
-    return { result: transition.connection, changes: transition };
+    const isRevived = command.name === 'revive' && transition.connection !== connection;
+    return {
+      result: transition.connection,
+      changes: { ...transition, ...(isRevived ? unrefused(aggregate) : {}) },
+    };
   }
   const hasGrant = aggregate.grant.current !== null;
   const isCalling = openUntil(aggregate.attempts, command.nowMs) !== null;

@@ -1,4 +1,5 @@
 /** How commands of people and programs change a connection, and what comes of a revoke. */
+import { HELD_BY_BRAKE } from './brake.ts';
 import type { Verdict } from './concur-codes.ts';
 import { type Connection, isEnded, isLiving } from './connection.ts';
 import { keepAliveAtMs, retryPauseMs } from './refresh-policy.ts';
@@ -26,9 +27,23 @@ export function resume(before: Connection, context: TransitionContext): Transiti
   return backToWork(before, context, 'command.resumed');
 }
 
+/** The app's credentials work again, or the brake was released: what waited for it is tried now. */
 export function appRestored(before: Connection, context: TransitionContext): Transition {
-  if (before.state !== 'blocked') return { connection: before, events: [] };
-  return backToWork(before, context, 'app.restored');
+  if (before.state === 'blocked') return backToWork(before, context, 'app.restored');
+  if (before.state !== 'suspended' || before.reason !== HELD_BY_BRAKE) return { connection: before, events: [] };
+  const after = { ...before, nextActionAtMs: context.nowMs };
+  return { connection: after, events: [audit(before, after, context, { type: 'brake.released' })] };
+}
+
+/** Somebody knows better than the evidence: the tokens that are still on file are asked with once more. */
+export function revive(before: Connection, context: TransitionContext): Transition {
+  if (before.state !== 'reauthorization-required') return { connection: before, events: [] };
+  const after = enter(before, 'suspended', 'revived', context, {
+    nextActionAtMs: context.nowMs,
+    suspectedSinceMs: null,
+    pausedUntilMs: null,
+  });
+  return { connection: after, events: [audit(before, after, context, { type: 'command.revived' })] };
 }
 
 /** Leaves paused or blocked for where it was; what is overdue is due at once. */

@@ -113,6 +113,9 @@ export interface ConnectionSnapshot {
 /** `warm`: refreshed ahead of expiry, because it is read; `idle`: kept alive only. */
 export type Upkeep = 'warm' | 'idle';
 
+/** `nextTryAtMs` of a connect whose answer is on file: it only has to be finished. */
+export const ANSWERED = 0;
+
 export interface PendingConnect {
   readonly sessionId: string;
   /** Exchanges tried so far. */

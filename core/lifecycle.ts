@@ -5,7 +5,7 @@
  * simulation a scheduler with a virtual clock. All that must survive lies in the row; the loop keeps nothing
  * that a restart would miss.
  */
-import { type ConnectionSnapshot, isEnded } from './connection.ts';
+import { ANSWERED, type ConnectionSnapshot, isEnded } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';
 import type { Inbox, InboxEntry, Wish } from './inbox.ts';
 import type { Cargo } from './lifeboat.ts';
@@ -168,8 +168,9 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
     pending === undefined || blockedUntilMs > nowMs
       ? null
       : { do: 'exchange', sessionId: pending.sessionId, entry: null };
-  // Tokens that an exchange has brought are to be revoked with the others, so it is finished first.
-  if (connection.state === 'revoking' && exchange !== null) return exchange;
+  // Tokens that an exchange has brought come first: a refresh may have nothing else left, a revoke has to end them too.
+  const isAnswered = pending?.nextTryAtMs === ANSWERED;
+  if (exchange !== null && (isAnswered || connection.state === 'revoking')) return exchange;
   if (callsFromMs <= nowMs) {
     if (connection.state === 'revoking' && (actsAtMs ?? 0) <= nowMs) return revokeStep(snapshot, nowMs);
     if (isUpkeepDue(snapshot, nowMs)) {

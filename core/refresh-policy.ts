@@ -24,6 +24,8 @@ export interface RefreshPolicy {
   readonly appProbeEveryMs: number;
   /** Decides the outcome of a token call. */
   readonly concurTimeoutMs: number;
+  /** More deaths than the larger of both, of an app's connections in a data centre within an hour, set the brake. */
+  readonly massDeathLimit: { readonly count: number; readonly share: number };
 }
 
 export const defaultRefreshPolicy: RefreshPolicy = {
@@ -36,6 +38,7 @@ export const defaultRefreshPolicy: RefreshPolicy = {
   suspendedRetryEveryMs: 6 * HOUR,
   appProbeEveryMs: MINUTE,
   concurTimeoutMs: 75 * SECOND,
+  massDeathLimit: { count: 5, share: 0.01 },
 };
 
 /** No two due refreshes of one connection are closer than this, however short Concur says a token lives. */

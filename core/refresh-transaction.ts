@@ -4,8 +4,18 @@
  * and what came back is saved by compare-and-set or kept as a candidate, never dropped.
  */
 import type { Aggregate, Attempt, Changes, Decision, Grant, SealedToken } from './aggregate.ts';
-import { closeLost, emptied, hasAnswer, isRotationLost, openUntil, SEND_BUDGET_MS, settleOthers } from './attempts.ts';
+import {
+  closeLost,
+  emptied,
+  hasAnswer,
+  isRotationLost,
+  openUntil,
+  SEND_BUDGET_MS,
+  settleOthers,
+  unrefused,
+} from './attempts.ts';
 import type { Verdict } from './concur-codes.ts';
+import { decideDeath } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { horizonMs, keepAliveAtMs, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 import type { GrantFacts, Remaining, TransitionContext } from './transition.ts';
@@ -38,7 +48,9 @@ export type BegunRefresh =
   /** Nothing to do: already newer, not due, or not in a state to refresh. */
   | { readonly decision: 'adopted' }
   /** Not now: an attempt is open, or Concur asked for a pause. */
-  | { readonly decision: 'wait'; readonly untilMs: number };
+  | { readonly decision: 'wait'; readonly untilMs: number }
+  /** It is about a death: to be decided again with the crowd in sight. Nothing is written. */
+  | { readonly decision: 'crowd-needed' };
 
 export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decision<BegunRefresh> {
   const { connection } = aggregate;
@@ -57,7 +69,7 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
     return { result: { decision: 'wait', untilMs: connection.pausedUntilMs }, changes: {} };
   }
   const token = untriedToken(aggregate);
-  if (token === null) return { result: { decision: 'adopted' }, changes: endRefused(aggregate, connection, input) };
+  if (token === null) return endRefused(aggregate, connection, input);
 
   const attempt: Attempt = {
     id: input.attemptId,
@@ -110,20 +122,31 @@ function untriedToken(aggregate: Aggregate, refusedId?: string): SealedToken | n
  * What to write when no token is left to ask with: the verdict that an open attempt held back until now. Without any
  * refused token there is no evidence, and nothing is written; a revoke then has nothing to do.
  */
-function endRefused(aggregate: Aggregate, connection: Connection, input: BeginRefresh): Changes {
+function endRefused(aggregate: Aggregate, connection: Connection, input: BeginRefresh): Decision<BegunRefresh> {
   const { grant, attempts } = aggregate;
+  const adopted = { decision: 'adopted' } as const;
   const hasEvidence = grant.current?.refused === true || connection.state === 'revoking';
-  if (!hasEvidence || hasAnswer(attempts)) return {};
+  if (!hasEvidence || hasAnswer(attempts)) return { result: adopted, changes: {} };
   const rotationLost = isRotationLost(attempts, connection.version);
+  const death = decideDeath(aggregate, connection, input);
+  if (death === 'crowd-needed') return { result: { decision: death }, changes: {} };
   const event = {
     type: 'refresh-failed',
     verdict: everyTokenRefused,
-    remaining: { kind: 'none', rotationLost },
+    remaining: { kind: 'none', rotationLost, held: death.held },
     uncertainUntilMs: null,
     correlationId: null,
   } as const;
   const transition = reduceConnection(connection, event, contextOf(input));
-  return { ...transition, ...(transition.connection.state === 'revoked' ? emptied(attempts) : {}) };
+  return {
+    result: adopted,
+    changes: {
+      ...transition,
+      ...death.changes,
+      ...(death.held ? unrefused(aggregate) : {}),
+      ...(transition.connection.state === 'revoked' ? emptied(attempts) : {}),
+    },
+  };
 }
 
 const everyTokenRefused: Verdict = {
@@ -157,7 +180,8 @@ export interface FinishRefresh {
   readonly workflowId: string;
 }
 
-export type FinishedRefresh = 'saved' | 'candidate' | 'failed' | 'duplicate';
+/** `crowd-needed`: it is about a death, to be decided again with the crowd in sight; nothing is written. */
+export type FinishedRefresh = 'saved' | 'candidate' | 'failed' | 'duplicate' | 'crowd-needed';
 
 export function finishRefresh(aggregate: Aggregate, input: FinishRefresh): Decision<FinishedRefresh> {
   const { connection } = aggregate;
@@ -238,10 +262,14 @@ function finishFailed(
   const refusedId = isProof(connection, verdict, nowMs) ? (attempt.tokenAttemptId ?? undefined) : undefined;
   const marked = refusedId === undefined ? null : markRefused(aggregate, refusedId);
   const others = (marked?.attempts ?? aggregate.attempts).filter(({ id }) => id !== attempt.id);
+  const remaining = remainingProof(aggregate, attempt, refusedId, nowMs);
+  const death =
+    refusedId !== undefined && remaining.kind === 'none' ? decideDeath(aggregate, connection, input) : undefined;
+  if (death === 'crowd-needed') return { result: death, changes: {} };
   const event = {
     type: 'refresh-failed',
     verdict,
-    remaining: remainingProof(aggregate, attempt, refusedId, nowMs),
+    remaining: death === undefined ? remaining : { ...remaining, held: death.held },
     uncertainUntilMs: isUncertain ? attempt.horizonAtMs : null,
     correlationId,
   } as const;
@@ -254,6 +282,8 @@ function finishFailed(
       events: transition.events,
       attempts: [settled, ...(marked === null ? [] : others)],
       ...(marked === null ? {} : { grant: marked.grant }),
+      ...death?.changes,
+      ...(death?.held === true ? unrefused({ grant: aggregate.grant, attempts: [settled, ...others] }) : {}),
       ...(isRevoked ? emptied([settled, ...others]) : {}),
     },
   };
@@ -269,7 +299,9 @@ function remainingProof(
   const untilMs = openUntil(aggregate.attempts, nowMs, attempt.id);
   if (untilMs !== null) return { kind: 'open-attempt', untilMs };
   const others = aggregate.attempts.filter(({ id }) => id !== attempt.id);
-  return { kind: 'none', rotationLost: isRotationLost(others, attempt.versionRead) };
+  // The answer of an exchange that nobody has looked at brings another.
+  if (hasAnswer(others)) return { kind: 'open-attempt', untilMs: nowMs };
+  return { kind: 'none', rotationLost: isRotationLost(others, attempt.versionRead), held: false };
 }
 
 function markRefused(aggregate: Aggregate, attemptId: string): { grant: Grant; attempts: Attempt[] } {

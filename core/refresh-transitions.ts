@@ -3,6 +3,7 @@
  * only when nothing else on file is left to try.
  */
 import type { Verdict } from './concur-codes.ts';
+import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { revokeConfirmed } from './command-transitions.ts';
 import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs } from './refresh-policy.ts';
@@ -189,6 +190,9 @@ function consequence(
       reason: verdict.reason,
       suspectedSinceMs: since,
     };
+  }
+  if (remaining.held) {
+    return { state: 'suspended', nextActionAtMs: suspendedAt, reason: HELD_BY_BRAKE, suspectedSinceMs };
   }
   const reason = remaining.rotationLost ? 'rotation-lost' : verdict.reason;
   return { state: 'reauthorization-required', nextActionAtMs: null, reason, suspectedSinceMs };

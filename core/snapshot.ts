@@ -1,6 +1,6 @@
 /** What the workflow gets to see of a connection, made from what is on file. */
 import type { Aggregate } from './aggregate.ts';
-import type { ConnectionSnapshot } from './connection.ts';
+import { ANSWERED, type ConnectionSnapshot } from './connection.ts';
 import { openUntil } from './attempts.ts';
 import { type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 
@@ -16,7 +16,11 @@ export function buildSnapshot(
     connection,
     pendingConnects: sessions
       .filter(({ status }) => status === 'completed')
-      .map(({ id, uses, nextTryAtMs }) => ({ sessionId: id, uses, nextTryAtMs: answered.has(id) ? 0 : nextTryAtMs })),
+      .map(({ id, uses, nextTryAtMs }) => ({
+        sessionId: id,
+        uses,
+        nextTryAtMs: answered.has(id) ? ANSWERED : nextTryAtMs,
+      })),
     openUntilMs: openUntil(attempts, context.nowMs),
     upkeep: upkeepOf(context.policy, connection, context.nowMs),
     listingUrl: context.listingUrl,

@@ -4,6 +4,7 @@
  */
 import type { Aggregate, Decision } from './aggregate.ts';
 import type { AuditEntry } from './audit-entry.ts';
+import type { CrowdQuestion } from './brake.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
 
 /**
@@ -13,10 +14,14 @@ import type { Connection, ConnectionKey, ConnectionState } from './connection.ts
  */
 export interface ConnectionStore {
   /**
-   * Null result of `decide`'s aggregate.connection means that no row exists yet.
-   * `sessionId` adds that connect session to the aggregate even when it is settled.
+   * Null result of `decide`'s aggregate.connection means that no row exists yet. With `crowd` the other connections
+   * of the app in that data centre are in sight; whoever asks for the same waits until this one is over.
    */
-  transact<T>(key: ConnectionKey, decide: (aggregate: Aggregate) => Decision<T>): Promise<T>;
+  transact<T>(
+    key: ConnectionKey,
+    decide: (aggregate: Aggregate) => Decision<T>,
+    options?: { readonly crowd?: CrowdQuestion },
+  ): Promise<T>;
   /** Read without a lock. */
   maybeOne(key: ConnectionKey): Promise<Aggregate | null>;
   many(filter: ConnectionFilter): Promise<Page<Connection>>;
@@ -221,6 +226,19 @@ export interface AppStore {
       readonly createdAtMs: number;
     },
   ): Promise<'added' | 'known'>;
+}
+
+/** The brake of an app in one data centre: on unless it was released after it tripped. */
+export interface Brake {
+  readonly dataCentre: string;
+  readonly trippedAtMs: number;
+  readonly releasedAtMs: number | null;
+}
+
+export interface BrakeStore {
+  many(app: string): Promise<readonly Brake[]>;
+  /** Takes the brake off in every data centre of the app where it is on; which those are. */
+  release(app: string, atMs: number): Promise<readonly string[]>;
 }
 
 // ── Clients of the partner API ─────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,8 @@ export type Remaining =
   | { readonly kind: 'untried-token' }
   /** An attempt whose outcome is unknown until then. */
   | { readonly kind: 'open-attempt'; readonly untilMs: number }
-  | { readonly kind: 'none'; readonly rotationLost: boolean };
+  /** Nothing. `held`: but too many die at once. */
+  | { readonly kind: 'none'; readonly rotationLost: boolean; readonly held: boolean };
 
 export type ConnectionEvent =
   | { readonly type: 'connect-accepted'; readonly customerRef: string | null; readonly userId: string | null }
@@ -65,6 +66,7 @@ export type ConnectionEvent =
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'app-restored' }
+  | { readonly type: 'revive' }
   | { readonly type: 'revoke'; readonly nothingToRevoke: boolean }
   | { readonly type: 'revoke-confirmed'; readonly concurCode: number | null; readonly correlationId: string | null }
   | { readonly type: 'revoke-failed'; readonly verdict: Verdict; readonly correlationId: string | null };

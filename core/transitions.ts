@@ -5,7 +5,7 @@
  * connection only with a verdict that says `dead` and evidence that nothing else on file is left to try.
  * What it returns besides the row are the audit entries that belong to the change, to be written with it.
  */
-import { appRestored, pause, resume, revoke, revokeConfirmed, revokeFailed } from './command-transitions.ts';
+import { appRestored, pause, resume, revive, revoke, revokeConfirmed, revokeFailed } from './command-transitions.ts';
 import { connectAccepted, exchangeFailed, exchangeSucceeded } from './connect-transitions.ts';
 import type { Connection } from './connection.ts';
 import { keepAliveAtMs } from './refresh-policy.ts';
@@ -38,6 +38,8 @@ export function reduceConnection(before: Connection, event: ConnectionEvent, con
       return resume(before, context);
     case 'app-restored':
       return appRestored(before, context);
+    case 'revive':
+      return revive(before, context);
     case 'revoke':
       return revoke(before, event, context);
     case 'revoke-confirmed':

@@ -3,6 +3,7 @@
  * a whole `transact` costs two round trips.
  */
 import type { Aggregate, Changes, Decision, Grant } from '../core/aggregate.ts';
+import type { CrowdQuestion } from '../core/brake.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
 import { type AttemptRow, attemptColumns, buildAttempt } from './attempt-row.ts';
 import { buildInsert, buildUpsert, timeOf } from './columns.ts';
@@ -15,6 +16,7 @@ import {
   type GrantRow,
   grantSelection,
 } from './connection-row.ts';
+import { loadCrowd, writeEvidence } from './crowd.ts';
 import { eventColumns } from './event-row.ts';
 import { notifyStatement } from './notice-channel.ts';
 import { lockKey, type Outcome, type Send, type Statement } from './query.ts';
@@ -65,8 +67,14 @@ export async function decideAndWrite<T>(
   send: Send,
   key: ConnectionKey,
   decide: (aggregate: Aggregate) => Decision<T>,
+  crowd?: CrowdQuestion,
 ): Promise<Outcome<T>> {
-  const aggregate = await loadAggregate(send, key, true);
+  const loaded = await loadAggregate(send, key, true);
+  const { connection } = loaded;
+  const aggregate =
+    crowd === undefined || connection === null
+      ? loaded
+      : { ...loaded, crowd: await loadCrowd(send, connection, crowd) };
   const { result, changes } = decide(aggregate);
   return { result, writes: buildWrites(key, aggregate, changes) };
 }
@@ -94,6 +102,7 @@ function buildWrites(key: ConnectionKey, before: Aggregate, changes: Changes): S
   for (const entry of changes.events ?? []) {
     writes.push(buildInsert('connection_events', eventColumns, { entry, connectionId }));
   }
+  if (changes.terminalEvidence !== undefined) writes.push(...writeEvidence(connection, changes.terminalEvidence));
   if (isNews(before.connection, connection, changes)) {
     const { version } = connection;
     writes.push(notifyStatement({ kind: 'connection', app: key.app, principal: key.principal, version }));

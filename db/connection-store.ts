@@ -4,6 +4,7 @@ import type { Connection, ConnectionKey } from '../core/connection.ts';
 import type { ConnectionFilter, ConnectionStore, Page, StoredAccessToken, StoredEvent } from '../core/stores.ts';
 import { timeOf } from './columns.ts';
 import { connectionLock, decideAndWrite, loadAggregate } from './aggregate.ts';
+import { crowdLock } from './crowd.ts';
 import { buildConnection, type ConnectionRow, connectionSelection } from './connection-row.ts';
 import { assertLimit, buildCursor, parseCursor } from './cursor.ts';
 import { buildEvent, type EventRow } from './event-row.ts';
@@ -12,8 +13,10 @@ import { query, transact } from './query.ts';
 /** {@link ConnectionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createConnectionStore(pool: Pool): ConnectionStore {
   const store: ConnectionStore = {
-    transact(key, decide) {
-      return transact(pool, { locks: [connectionLock(key)] }, (send) => decideAndWrite(send, key, decide));
+    transact(key, decide, { crowd } = {}) {
+      // In this order always: who waits for the crowd holds nothing that a holder of the crowd waits for.
+      const locks = [connectionLock(key), ...(crowd === undefined ? [] : [crowdLock(key.app, crowd.dataCentre)])];
+      return transact(pool, { locks }, (send) => decideAndWrite(send, key, decide, crowd));
     },
 
     async maybeOne(key) {

@@ -17,6 +17,7 @@ BEGIN
   GRANT SELECT ON schema_migrations TO evergrant_app;
   GRANT SELECT, INSERT ON installation TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON data_keys, issuer_keys, clients, apps, app_secrets, connections TO evergrant_app;
+  GRANT SELECT, INSERT, UPDATE ON terminal_evidence, brakes TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE, DELETE
     ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures TO evergrant_app;
   REVOKE ALL ON connection_events FROM evergrant_app;

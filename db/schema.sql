@@ -44,6 +44,15 @@ CREATE TABLE apps (
   CONSTRAINT apps_principal_check CHECK ((principal = ANY (ARRAY['company'::text, 'user'::text])))
 );
 
+CREATE TABLE brakes (
+  app text COLLATE "C" NOT NULL,
+  data_centre text NOT NULL,
+  tripped_at timestamp with time zone NOT NULL,
+  released_at timestamp with time zone,
+  CONSTRAINT brakes_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT brakes_pkey PRIMARY KEY (app, data_centre)
+);
+
 CREATE TABLE clients (
   id text NOT NULL,
   name text NOT NULL,
@@ -208,6 +217,16 @@ CREATE TABLE refresh_attempts (
   CONSTRAINT refresh_attempts_status_check CHECK ((status = ANY (ARRAY['open'::text, 'uncertain'::text, 'received'::text, 'lost'::text, 'done'::text])))
 );
 
+CREATE TABLE terminal_evidence (
+  connection_id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  data_centre text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT terminal_evidence_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT terminal_evidence_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  CONSTRAINT terminal_evidence_pkey PRIMARY KEY (connection_id)
+);
+
 CREATE TABLE verification_codes (
   id text NOT NULL,
   app text COLLATE "C" NOT NULL,
@@ -248,6 +267,7 @@ CREATE UNIQUE INDEX data_keys_one_current ON public.data_keys USING btree (purpo
 CREATE INDEX refresh_attempts_by_connection ON public.refresh_attempts USING btree (connection_id);
 CREATE INDEX refresh_attempts_settled ON public.refresh_attempts USING btree (started_at) WHERE ((status = 'done'::text) AND (candidate IS NULL));
 CREATE INDEX refresh_attempts_unsettled ON public.refresh_attempts USING btree (connection_id, started_at DESC) WHERE ((status <> 'done'::text) OR (candidate IS NOT NULL));
+CREATE INDEX terminal_evidence_recent ON public.terminal_evidence USING btree (app, data_centre, at);
 CREATE INDEX verification_failures_by_address ON public.verification_failures USING btree (address_fingerprint, at);
 CREATE INDEX verification_failures_by_age ON public.verification_failures USING btree (at);
 CREATE INDEX verification_failures_by_app ON public.verification_failures USING btree (app, at);
@@ -285,6 +305,7 @@ $function$
 GRANT DELETE, INSERT, SELECT, UPDATE ON access_tokens TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON app_secrets TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON apps TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON brakes TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON clients TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connect_sessions TO evergrant_app;
 GRANT INSERT, SELECT ON connection_events TO evergrant_app;
@@ -294,5 +315,6 @@ GRANT INSERT, SELECT ON installation TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;
 GRANT SELECT ON schema_migrations TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON terminal_evidence TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_codes TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_failures TO evergrant_app;

@@ -69,6 +69,7 @@ export function refreshPolicyOf(settings: Settings): RefreshPolicy {
     suspendedRetryEveryMs: settings.suspendedRetryEveryMs,
     appProbeEveryMs: settings.appProbeEveryMs,
     concurTimeoutMs: settings.concurTimeoutMs,
+    massDeathLimit: settings.massDeathLimit,
   };
 }
 

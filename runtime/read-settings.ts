@@ -69,7 +69,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     keks: env.readSecret('EVERGRANT_KEKS', keks, []),
     authIssuers: env.read('AUTH_ISSUERS', authIssuers(isDevelopment), [{ kind: 'local' }]),
     ...readUpkeep(env),
-    massDeathLimit: env.read('MASS_DEATH_LIMIT', massDeathLimit, { count: 5, share: 0.01 }),
+    massDeathLimit: env.read('MASS_DEATH_LIMIT', massDeathLimit, defaultRefreshPolicy.massDeathLimit),
     requestTokenTtlMs: env.read('REQUEST_TOKEN_TTL', duration(SECOND, 30 * DAY, '24h'), 24 * HOUR),
     auditRetentionMs: env.read('AUDIT_RETENTION', duration(DAY, 3_650 * DAY, '400d'), 400 * DAY),
     logLevel: env.read('LOG_LEVEL', oneOf(...logLevels), 'info'),

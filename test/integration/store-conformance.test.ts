@@ -7,11 +7,13 @@ import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Aggregate, Changes, SealedToken } from '../../core/aggregate.ts';
+import { CROWD_WINDOW_MS } from '../../core/brake.ts';
 import { type ConnectionKey, connectionStates } from '../../core/connection.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
-import type { ConnectionStore } from '../../core/stores.ts';
+import type { BrakeStore, ConnectionStore } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
+import { createBrakeStore } from '../../db/crowd.ts';
 import { createPool } from '../../db/pool.ts';
 import { createReconcileStore } from '../../db/reconcile-store.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
@@ -98,6 +100,7 @@ const change = fc.record(
       }),
       { maxLength: 2, selector: (session) => session.slot },
     ),
+    terminalEvidence: fc.record({ dataCentre: fc.constantFrom('us2', 'eu2'), atMs, tripsBrake: fc.boolean() }),
     events: fc.array(fc.record({ version: fc.nat({ max: 9 }), reason: fc.constantFrom(null, 'why') }), {
       maxLength: 3,
     }),
@@ -114,6 +117,7 @@ const step = fc.oneof(
       reads: fc.array(fc.record({ key: slot, atMs }), { maxLength: 4 }),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), atMs }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -146,7 +150,8 @@ async function createRows(): Promise<Rows> {
   };
 }
 
-async function take(store: ConnectionStore, rows: Rows, taken: Step): Promise<unknown> {
+async function take(store: ConnectionStore, brakes: BrakeStore, rows: Rows, taken: Step): Promise<unknown> {
+  if (taken.do === 'release') return [await brakes.release(rows.app, taken.atMs), await brakes.many(rows.app)];
   if (taken.do === 'touchRead') {
     // A read is noted of a connection that is there: the caches know no other.
     const known = await Promise.all(
@@ -158,10 +163,13 @@ async function take(store: ConnectionStore, rows: Rows, taken: Step): Promise<un
   const key = keyOf(rows, taken.key);
   if (taken.do === 'customerRef') return store.setCustomerRef(key, taken.ref, 'client:c1');
   const error = new Error('decided against');
-  const result = store.transact(key, (aggregate) => {
+  const decide = (aggregate: Aggregate) => {
     if (taken.fails && taken.change.grant === undefined) throw error;
     return { result: seen(aggregate), changes: buildChanges(rows, taken.key, aggregate, taken.change) };
-  });
+  };
+  const { terminalEvidence: evidence } = taken.change;
+  const crowd = evidence && { dataCentre: evidence.dataCentre, nowMs: NOW_MS + CROWD_WINDOW_MS + 1_000 };
+  const result = store.transact(key, decide, crowd && { crowd });
   return result.catch((caught: unknown) => (caught === error ? 'failed' : Promise.reject(caught)));
 }
 
@@ -169,7 +177,15 @@ function buildChanges(
   rows: Rows,
   at: number,
   before: Aggregate,
-  { connection, attempts, sessions, events, grant, accessToken }: Extract<Step, { do: 'transact' }>['change'],
+  {
+    connection,
+    attempts,
+    sessions,
+    events,
+    grant,
+    accessToken,
+    terminalEvidence,
+  }: Extract<Step, { do: 'transact' }>['change'],
 ): Changes {
   const key = keyOf(rows, at);
   const id = (kind: string, index: number): string => `${rows.prefix}:${at}:${kind}:${index}`;
@@ -179,6 +195,7 @@ function buildChanges(
   return {
     ...(makes && { connection: { ...base, ...connection } }),
     ...(grant && { grant }),
+    ...(terminalEvidence && before.connection !== null && { terminalEvidence }),
     ...(accessToken !== undefined && { accessToken }),
     ...(attempts && {
       attempts: attempts.map(({ slot: index, ...attempt }) => buildAttempt({ id: id('attempt', index), ...attempt })),
@@ -251,7 +268,8 @@ describe('the store of the simulation and the one of PostgreSQL', () => {
         const real = createConnectionStore(pool);
         const twin = createMemoryConnectionStore({ now: () => NOW_MS });
         for (const taken of steps) {
-          const [expected, found] = [await take(real, rows, taken), await take(twin, rows, taken)];
+          const expected = await take(real, createBrakeStore(pool), rows, taken);
+          const found = await take(twin, twin.brakes, rows, taken);
           expect(found).toEqual(expected);
           transactions += 1;
         }
@@ -260,7 +278,7 @@ describe('the store of the simulation and the one of PostgreSQL', () => {
         expect(await openOf(twin, rows)).toEqual(open);
         overdue += open.overdue.length;
       }),
-      { numRuns: 40 },
+      { numRuns: 40, endOnFailure: true },
     );
     expect(transactions).toBeGreaterThan(100);
     expect(overdue).toBeGreaterThan(20);

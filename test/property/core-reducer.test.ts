@@ -40,7 +40,7 @@ const anyVerdict: fc.Arbitrary<Verdict> = fc.record({
 const anyRemaining: fc.Arbitrary<Remaining> = fc.oneof(
   fc.constant({ kind: 'untried-token' as const }),
   fc.nat(HOUR).map((ms) => ({ kind: 'open-attempt' as const, untilMs: NOW_MS + ms })),
-  fc.boolean().map((rotationLost) => ({ kind: 'none' as const, rotationLost })),
+  fc.tuple(fc.boolean(), fc.boolean()).map(([rotationLost, held]) => ({ kind: 'none' as const, rotationLost, held })),
 );
 
 /** Sent a while before it is told, and with any life. */

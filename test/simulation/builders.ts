@@ -1,5 +1,6 @@
 /** Plain values of the core with which tests begin: everything is well unless the test says otherwise. */
 import type { Aggregate, Attempt, ConnectSession, SealedToken } from '../../core/aggregate.ts';
+import type { Crowd } from '../../core/brake.ts';
 import type { Outcome, Verdict } from '../../core/concur-codes.ts';
 import type { Connection, ConnectionSnapshot } from '../../core/connection.ts';
 import type { DataCentre } from '../../core/ports.ts';
@@ -86,10 +87,19 @@ export function buildToken(attemptId: string, overrides: Partial<SealedToken> = 
   return { sealed: `sealed:${attemptId}`, attemptId, refused: false, ...overrides };
 }
 
+/** Nobody else has ended lately: what ends now has ended by itself. */
+export const calmCrowd: Crowd = {
+  connections: 100,
+  recentDeaths: 0,
+  isBrakeOn: false,
+  releasedAtMs: null,
+  ownEvidenceAtMs: null,
+};
+
 /** A living connection with one refresh token, obtained by attempt `a0`, and nothing pending. */
 export function buildAggregate(overrides: Partial<Aggregate> = {}): Aggregate {
   const grant = { current: buildToken('a0'), previous: null };
-  return { connection: buildConnection(), grant, attempts: [], sessions: [], ...overrides };
+  return { connection: buildConnection(), grant, attempts: [], sessions: [], crowd: calmCrowd, ...overrides };
 }
 
 /** A connect that has just been accepted. */

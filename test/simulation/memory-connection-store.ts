@@ -11,6 +11,7 @@ import {
 } from '../../core/aggregate.ts';
 import { type Connection, type ConnectionKey, isEnded } from '../../core/connection.ts';
 import type { AuditEntry } from '../../core/audit-entry.ts';
+import type { CrowdQuestion } from '../../core/brake.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
 import type { BrakeStore, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
 import { createMemoryBrakes } from './memory-brakes.ts';
@@ -68,13 +69,13 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
   const transact = async <T>(
     key: ConnectionKey,
     decide: (aggregate: Aggregate) => Decision<T>,
-    { crowdIn }: { readonly crowdIn?: string } = {},
+    { crowd: question }: { readonly crowd?: CrowdQuestion } = {},
   ): Promise<T> => {
     await hooks.before?.(key);
     const { aggregate } = stored(key);
     const { connection } = aggregate;
-    const hasCrowd = crowdIn !== undefined && connection !== null;
-    const crowd = hasCrowd ? { crowd: brakes.crowdOf(connection, crowdIn, all(), clock.now()) } : {};
+    const hasCrowd = question !== undefined && connection !== null;
+    const crowd = hasCrowd ? { crowd: brakes.crowdOf(connection, question, all()) } : {};
     const { result, changes } = decide({ ...aggregate, ...crowd });
     write(key, changes);
     if (connection !== null && changes.terminalEvidence !== undefined)
@@ -125,7 +126,7 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
       );
       return keysOf(open.sort(byKey), page, ({ app, principal }) => `${app}:${principal}`);
     },
-    put(aggregate, accessToken = null) {
+    put({ crowd: _, ...aggregate }, accessToken = null) {
       if (aggregate.connection === null) throw new Error('a connection is needed');
       const row = stored(aggregate.connection);
       row.aggregate = inOrder(applyChanges(aggregate, {}));

@@ -43,7 +43,7 @@ function failed(
   verdict: Parameters<typeof buildVerdict>,
   more: Partial<Extract<ConnectionEvent, { type: 'refresh-failed' }>> = {},
 ) {
-  const remaining = { kind: 'none', rotationLost: false } as const;
+  const remaining = { kind: 'none', rotationLost: false, held: false } as const;
   return {
     ...from,
     type: 'refresh-failed',
@@ -254,7 +254,7 @@ describe('a refresh that failed', () => {
 
   it('says rotation-lost, not disconnected, when an answer was lost on the way', () => {
     const event = failed(['dead', { reason: 'bad-refresh-token' }], {
-      remaining: { kind: 'none', rotationLost: true },
+      remaining: { kind: 'none', rotationLost: true, held: false },
     });
     expect(apply(buildConnection(), event).connection).toMatchObject({ reason: 'rotation-lost', nextActionAtMs: null });
   });

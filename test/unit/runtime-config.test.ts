@@ -159,6 +159,7 @@ describe('the configuration', () => {
       suspendedRetryEveryMs: 3_600_000,
       appProbeEveryMs: 30_000,
       concurTimeoutMs: 5_000,
+      massDeathLimit: { count: 10, share: 0.05 },
     });
   });
 
