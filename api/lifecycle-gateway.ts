@@ -11,7 +11,7 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { AppError } from '../core/errors.ts';
+import { AppError, isAppError } from '../core/errors.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import {
@@ -66,9 +66,26 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
 
+  /**
+   * A call that is over when the server has been silent for so long. The client's own deadline alone does not do:
+   * its pauses between tries of a refused call go on beyond it.
+   */
+  async function beforeSilence<T>(call: () => Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    const silence = clock.sleep(SILENCE_MS, answered.signal).then(() => {
+      throw unavailable(new Error(`no answer in ${SILENCE_MS} ms`));
+    });
+    try {
+      return await Promise.race([client.withDeadline(clock.now() + SILENCE_MS, call), silence]);
+    } finally {
+      answered.abort();
+      silence.catch(() => undefined);
+    }
+  }
+
   const assertReachable = async (): Promise<void> => {
     try {
-      await client.withDeadline(clock.now() + SILENCE_MS, () => client.workflowService.getSystemInfo({}));
+      await beforeSilence(() => client.workflowService.getSystemInfo({}));
     } catch (error) {
       throw unavailable(error);
     }
@@ -87,7 +104,7 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
 
   const signalRejected = async (key: ConnectionKey, input: { version: number; status?: number; actor: string }) => {
     try {
-      await client.withDeadline(clock.now() + SILENCE_MS, () =>
+      await beforeSilence(() =>
         client.workflow.signalWithStart(workflowTypes.connectionLifecycle, {
           workflowId: connectionWorkflowId(key),
           taskQueue: lifecycleTaskQueue(taskQueue),
@@ -147,8 +164,9 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
     async status(key) {
       try {
         const handle = client.workflow.getHandle(connectionWorkflowId(key));
-        return await client.withDeadline(clock.now() + SILENCE_MS, () => handle.query(statusQuery));
+        return await beforeSilence(() => handle.query(statusQuery));
       } catch (error) {
+        if (isAppError(error)) throw error;
         if (isRunOver(error)) return null;
         throw isServerTrouble(error) || isStillGoing(error) ? unavailable(error) : error;
       }

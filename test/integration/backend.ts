@@ -1,5 +1,5 @@
 /**
- * Everything behind the API, real: PostgreSQL, Temporal, the sandbox over HTTP, and workers as processes of their own
+ * Everything behind the API, real: PostgreSQL, Temporal, the sandbox over HTTP, and processes of their own
  * that a test can kill. It does by itself what the API does when a landing page is completed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -28,7 +28,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const silent = (): void => {};
 const silentLog = { debug: silent, info: silent, warn: silent, error: silent };
 
-export interface WorkerProcess {
+interface BackendProcess {
   /** Everything it has printed. */
   readonly output: () => string;
   /** SIGKILL: no last word. */
@@ -61,7 +61,7 @@ export async function createBackend(options: SandboxOptions = {}) {
     CONCUR_BASE_URIS: JSON.stringify(sandbox.baseUris),
   };
   await addApp();
-  const workers = new Set<WorkerProcess>();
+  const processes = new Set<BackendProcess>();
 
   async function addApp(): Promise<void> {
     const apps = createAppStore(pool);
@@ -75,9 +75,9 @@ export async function createBackend(options: SandboxOptions = {}) {
     await apps.addSecret('demo', { id, sealed, fingerprint, createdAtMs: Date.now() });
   }
 
-  /** Resolves when the worker polls. */
-  async function startWorker(env: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'worker/main.ts'], {
+  /** Resolves when it polls, or listens. */
+  async function startProcess(program: string, env: Readonly<Record<string, string>>): Promise<BackendProcess> {
+    const child = spawn(process.execPath, ['--import', 'tsx', program], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '', ...environment, ...env },
@@ -88,23 +88,23 @@ export async function createBackend(options: SandboxOptions = {}) {
     const output = (): string => Buffer.concat(chunks).toString();
     await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());
-      child.once('exit', (code) => reject(new Error(`the worker ended with ${code}:\n${output()}`)));
+      child.once('exit', (code) => reject(new Error(`${program} ended with ${code}:\n${output()}`)));
     });
-    const worker: WorkerProcess = {
+    const started: BackendProcess = {
       output,
       async kill() {
-        workers.delete(worker);
+        processes.delete(started);
         child.kill('SIGKILL');
         await exitOf(child);
       },
       async stop() {
-        workers.delete(worker);
+        processes.delete(started);
         child.kill('SIGTERM');
         return await exitOf(child);
       },
     };
-    workers.add(worker);
-    return worker;
+    processes.add(started);
+    return started;
   }
 
   /** A company at the sandbox whose administrator has completed the landing page; the exchange has been asked for. */
@@ -159,7 +159,8 @@ export async function createBackend(options: SandboxOptions = {}) {
     vault,
     connections,
     client: temporal.client,
-    startWorker,
+    startWorker: (env: Readonly<Record<string, string>> = {}) => startProcess('worker/main.ts', env),
+    startApi: (env: Readonly<Record<string, string>> = {}) => startProcess('api/main.ts', env),
     connect,
     handle: (key: ConnectionKey) => temporal.client.workflow.getHandle(connectionWorkflowId(key)),
     async connection(key: ConnectionKey): Promise<Connection> {
@@ -168,7 +169,7 @@ export async function createBackend(options: SandboxOptions = {}) {
       return aggregate.connection;
     },
     async close(): Promise<void> {
-      await Promise.all([...workers].map((worker) => worker.stop()));
+      await Promise.all([...processes].map((running) => running.stop()));
       await sandbox.close();
       await pool.end();
       await temporal.close();
