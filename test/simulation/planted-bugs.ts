@@ -1,0 +1,108 @@
+/**
+ * Bugs to be found: each takes one guarantee away by a wrapper around a port or a decision, and the product's code stays
+ * as it is. They are the test of the simulation itself.
+ */
+import type { Aggregate, Attempt, Changes, Decision } from '../../core/aggregate.ts';
+import type { StoredAccessToken } from '../../core/stores.ts';
+
+export interface PlantedBug {
+  /** The invariant that must be seen broken. */
+  readonly breaks: 'I1' | 'I2' | 'I3' | 'I4' | 'I8';
+  /** What a transaction sees of the row. */
+  readonly aggregate?: (aggregate: Aggregate) => Aggregate;
+  /** What a transaction writes. */
+  readonly changes?: (changes: Changes, before: Aggregate) => Changes;
+  /** What a reader of access tokens is told. */
+  readonly stored?: (stored: StoredAccessToken) => StoredAccessToken;
+  /** A save that finds the database away is given up. */
+  readonly givesUpSaving?: boolean;
+  /** What an activity brought to safety is forgotten. */
+  readonly losesCargo?: boolean;
+}
+
+const withAttempts = (aggregate: Aggregate, change: (attempt: Attempt) => Attempt): Aggregate => ({
+  ...aggregate,
+  attempts: aggregate.attempts.map(change),
+});
+
+export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
+  /** Whoever saves last wins, whatever has been saved since it asked. */
+  'no-compare-and-set': {
+    breaks: 'I1',
+    aggregate: (aggregate) =>
+      withAttempts(aggregate, (attempt) => ({ ...attempt, versionRead: aggregate.connection?.version ?? 0 })),
+  },
+  'gives-up-saving': { breaks: 'I1', givesUpSaving: true },
+  'no-lifeboat': { breaks: 'I1', losesCargo: true },
+  /** The next call as soon as the outcome is called unknown, while the answer may still come. */
+  'no-horizon': {
+    breaks: 'I2',
+    changes: (changes) =>
+      changes.attempts === undefined
+        ? changes
+        : {
+            ...changes,
+            attempts: changes.attempts.map((attempt) => ({
+              ...attempt,
+              horizonAtMs: Math.min(attempt.horizonAtMs, attempt.startedAtMs + 80_000),
+            })),
+          },
+  },
+  'no-intent-on-file': {
+    breaks: 'I2',
+    aggregate: (aggregate) =>
+      withAttempts(aggregate, (attempt) => (attempt.status === 'open' ? { ...attempt, horizonAtMs: 0 } : attempt)),
+  },
+  'serves-after-revoke': {
+    breaks: 'I3',
+    stored: ({ connection, token }) => ({ connection: { ...connection, state: 'active' }, token }),
+  },
+  'serves-stale': {
+    breaks: 'I3',
+    stored: ({ connection, token }) => ({
+      connection: { ...connection, accessTokenExpiresAtMs: (connection.accessTokenExpiresAtMs ?? 0) + 600_000 },
+      token,
+    }),
+  },
+  /** An attempt whose end is unknown counts as one that has ended. */
+  'verdict-while-open': {
+    breaks: 'I4',
+    changes: (changes) =>
+      changes.attempts === undefined
+        ? changes
+        : {
+            ...changes,
+            attempts: changes.attempts.map((attempt) =>
+              attempt.status === 'uncertain' || attempt.status === 'lost' ? { ...attempt, status: 'done' } : attempt,
+            ),
+          },
+  },
+  /** The first refusal is the last word: previous token and candidates are not asked. */
+  'verdict-by-one-token': {
+    breaks: 'I4',
+    aggregate: (aggregate) => ({
+      ...aggregate,
+      grant: { ...aggregate.grant, previous: null },
+      attempts: aggregate.attempts.map((attempt) => ({ ...attempt, candidate: null })),
+    }),
+  },
+  'no-audit-row': {
+    breaks: 'I8',
+    changes: (changes) => ({
+      ...changes,
+      events: (changes.events ?? []).filter(({ stateTo }) => stateTo !== 'active'),
+    }),
+  },
+};
+
+/** A decision as the bug would have it. */
+export function misdecide<T>(
+  bug: PlantedBug | null,
+  decide: (aggregate: Aggregate) => Decision<T>,
+): (aggregate: Aggregate) => Decision<T> {
+  if (bug === null) return decide;
+  return (before) => {
+    const { result, changes } = decide(bug.aggregate?.(before) ?? before);
+    return { result, changes: bug.changes?.(changes, before) ?? changes };
+  };
+}
