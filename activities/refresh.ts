@@ -4,7 +4,7 @@
  */
 import type { Aggregate } from '../core/aggregate.ts';
 import { HELD_BY_BRAKE } from '../core/brake.ts';
-import { judge } from '../core/concur-codes.ts';
+import { isUnheard, judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import type { Carry } from '../core/lifeboat.ts';
 import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
@@ -118,7 +118,10 @@ export function createRefreshActivities(deps: ActivityDeps) {
     context: Parameters<typeof buildGrantFacts>[2],
   ): Promise<RefreshOutcome> {
     const { correlationId } = result;
-    if (!result.ok) return { kind: 'failure', verdict: judge('refresh', result.failure), correlationId };
+    if (!result.ok) {
+      const { failure } = result;
+      return { kind: 'failure', verdict: judge('refresh', failure), correlationId, isUnheard: isUnheard(failure) };
+    }
     const { value: answer } = result;
     const { connection, attempt } = begun;
     if (answer.geolocation === 'foreign') {

@@ -207,6 +207,16 @@ export function judge(grant: ConcurGrant, failure: ConcurFailure): Verdict {
   return { ...verdict, slow, pauseMs: failure.retryAfterMs, concurCode: failure.concurCode };
 }
 
+/**
+ * Whether what came is not Concur's own answer but one of something on the way: a gateway, or a 2xx that nobody can read.
+ * Concur may have carried the request out then. Its own 503 ("service unavailable") says that it has not.
+ */
+export function isUnheard(failure: ConcurFailure): boolean {
+  if (failure.kind !== 'answer') return failure.kind === 'malformed';
+  const { status, concurCode } = failure;
+  return concurCode === null && (status === 408 || (status >= 500 && status !== 503));
+}
+
 function rulingOf(grant: ConcurGrant, failure: ConcurFailure): Ruling {
   if (failure.kind === 'malformed') return answerMalformed;
   if (failure.kind === 'transport') return rulingOfTransport(grant, failure);

@@ -170,7 +170,13 @@ export type RefreshOutcome =
       readonly refreshToken: string | null;
       readonly correlationId: string | null;
     }
-  | { readonly kind: 'failure'; readonly verdict: Verdict; readonly correlationId: string | null };
+  | {
+      readonly kind: 'failure';
+      readonly verdict: Verdict;
+      readonly correlationId: string | null;
+      /** What came was no answer of Concur's own: the refresh may have been carried out. */
+      readonly isUnheard?: boolean;
+    };
 
 export interface FinishRefresh {
   readonly attemptId: string;
@@ -247,10 +253,9 @@ function finishFailed(
   const { nowMs } = input;
   const { verdict, correlationId } = outcome;
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs && attempt.status !== 'lost';
-  const settled: Attempt = {
-    ...attempt,
-    status: isUncertain ? 'uncertain' : verdict.outcome === 'uncertain' ? 'lost' : 'done',
-  };
+  const isLost = verdict.outcome === 'uncertain' || outcome.isUnheard === true;
+  const settled: Attempt = { ...attempt, status: isUncertain ? 'uncertain' : isLost ? 'lost' : 'done' };
+  if (outcome.isUnheard === true && attempt.status === 'lost') return { result: 'duplicate', changes: {} };
   // Told before: the horizon may have passed since, nothing else is new.
   if (verdict.outcome === 'uncertain' && attempt.status !== 'open') {
     if (settled.status === attempt.status) return { result: 'duplicate', changes: {} };

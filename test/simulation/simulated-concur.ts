@@ -100,11 +100,17 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
     return prng.chance(plan.callFaultChance) ? prng.pick(plan.callFaults) : null;
   };
 
+  /** A 200 is a confirmation to a revoke, whatever is in it. */
+  const faultOf = (request: HttpRequest): Fault | null => {
+    const kind = fault();
+    return request.method === 'DELETE' && (kind === 'malformed' || kind === 'no-tokens') ? 'silent' : kind;
+  };
+
   async function send(execution: Execution, request: HttpRequest, options: Parameters<Http['send']>[1]) {
     const { process } = execution;
     const askedAtMs = timeline.nowMs();
     await deps.passes(execution, 'the wire, before sending');
-    const kind = fault();
+    const kind = faultOf(request);
     if (kind === 'unreachable') throw new TransportError(prng.pick(['dns', 'refused', 'tls'] as const), false, kind);
     if (kind === 'reset-before-sending') throw new TransportError('reset', false, kind);
     const startedAtMs = timeline.nowMs();
