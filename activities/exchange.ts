@@ -5,7 +5,7 @@
  * unless a living connection of the token's own subject would be revoked with it.
  */
 import { judge } from '../core/concur-codes.ts';
-import { type ConnectionKey, type ConnectionSnapshot, isLiving } from '../core/connection.ts';
+import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
 import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts';
 import type { Carry } from '../core/lifeboat.ts';
@@ -16,6 +16,7 @@ import type { Secret } from '../core/secret.ts';
 import type { App } from '../core/stores.ts';
 import { parseTokenAnswer, serializeTokenAnswer } from '../core/token-answer.ts';
 import type { ActivityDeps } from './deps.ts';
+import { dispose } from './disposal.ts';
 import { buildGrantFacts } from './grant-facts.ts';
 import { identify } from './identity.ts';
 import { keepSaving } from './keep-saving.ts';
@@ -29,7 +30,6 @@ export interface ExchangeInput extends ConnectionKey {
 }
 
 type Begun = Extract<BegunExchange, { decision: 'call' | 'resume' }>;
-type Times = Pick<CallTimes, 'sentAtMs' | 'endedAtMs' | 'correlationId'>;
 type Refusal = Extract<ExchangeOutcome, { kind: 'refused' }>['reason'];
 
 /** Data centre of every exchange, and of the revoke of a token whose own data centre cannot be trusted. */
@@ -72,9 +72,15 @@ export function createExchangeActivities(deps: ActivityDeps) {
     if (begun.decision === 'resume') {
       const sealed = begun.attempt.answer ?? '';
       const kept = await vault.open(sealed, sealContexts.answer(begun.connection.id, begun.attempt.id));
-      // When exactly the answer came is not on file; its attempt's start is the safe side for the expiry.
-      const at = { sentAtMs: begun.attempt.startedAtMs, endedAtMs: begun.attempt.startedAtMs, correlationId: null };
-      return await finish(await outcomeOf(begun, parseTokenAnswer(kept), at, app, credentials));
+      // When exactly the answer came is not on file: not before its attempt's start, not after its horizon.
+      const { startedAtMs, horizonAtMs } = begun.attempt;
+      const times = {
+        sentAtMs: startedAtMs,
+        endedAtMs: Math.min(clock.now(), horizonAtMs),
+        correlationId: null,
+        dataCentre: deps.dataCentres.byName(GLOBAL_LANDING_ZONE),
+      };
+      return await finish(await outcomeOf(begun, parseTokenAnswer(kept), times, app, credentials));
     }
 
     const begunAt = clock.monotonic();
@@ -82,8 +88,8 @@ export function createExchangeActivities(deps: ActivityDeps) {
     try {
       requestToken = await vault.open(begun.requestToken, sealContexts.requestToken(sessionId));
     } catch (error) {
-      await finish({ kind: 'failure', verdict: unsent('vault-failed'), sent: false, correlationId: null });
-      throw error;
+      log.error({ err: error, ...key }, 'the request token does not open');
+      return await finish({ kind: 'failure', verdict: unsent('vault-failed'), sent: false, correlationId: null });
     }
     if (isTooLate(clock, begunAt)) {
       const verdict = unsent('frozen-before-sending');
@@ -112,22 +118,29 @@ export function createExchangeActivities(deps: ActivityDeps) {
   async function outcomeOf(
     begun: Begun,
     answer: TokenAnswer,
-    times: Times,
+    times: CallTimes,
     app: App,
     credentials: AppCredentials,
   ): Promise<ExchangeOutcome> {
     const { connection, attempt } = begun;
     const { correlationId } = times;
+    const { principal } = connection;
+    // None in the answer: the data centre that gave it. One that nobody knows is never called.
+    const dataCentre =
+      answer.geolocation === 'foreign'
+        ? deps.dataCentres.byName(GLOBAL_LANDING_ZONE)
+        : (answer.geolocation ?? times.dataCentre);
     const refuse = async (reason: Refusal, subject: string | null): Promise<ExchangeOutcome> => {
-      const disposal = await dispose(app.app, subject ?? connection.principal, answer);
-      return { kind: 'refused', reason, disposal, correlationId };
+      const unwanted = { app: app.app, subject, answer, dataCentre: dataCentre.name, credentials };
+      return { kind: 'refused', reason, disposal: await dispose(deps, unwanted), correlationId };
     };
-    if (answer.geolocation === 'foreign') return await refuse('foreign-geolocation', null);
-    if (answer.refreshToken === null) return await refuse('no-refresh-token', null);
+    // Concur binds id and request token in the exchange itself.
+    if (answer.geolocation === 'foreign') return await refuse('foreign-geolocation', principal);
+    if (answer.refreshToken === null) return await refuse('no-refresh-token', principal);
 
-    const dataCentre = answer.geolocation ?? deps.dataCentres.byName(GLOBAL_LANDING_ZONE);
     const { clientId } = credentials;
-    const found = await identify(deps, { answer, dataCentre, clientId, principal: connection.principal });
+    const atMs = times.endedAtMs;
+    const found = await identify(deps, { answer, dataCentre, clientId, principal, atMs });
     if (found.verdict === 'mismatch') {
       log.error({ app: app.app, principal: connection.principal, why: found.why, correlationId }, 'identity mismatch');
       return await refuse('identity-mismatch', found.subject);
@@ -138,28 +151,6 @@ export function createExchangeActivities(deps: ActivityDeps) {
     ]);
     const facts = buildGrantFacts(answer, times, { stays: dataCentre, requiredScopes: app.requiredScopes });
     return { kind: 'tokens', facts, identity: found.facts, accessToken, refreshToken, correlationId };
-  }
-
-  /** Concur's revoke ends all tokens of a principal and app, so next to a living connection it is not used. */
-  async function dispose(
-    app: string,
-    subject: string,
-    answer: TokenAnswer,
-  ): Promise<'revoked' | 'discarded' | 'unrevoked'> {
-    const other = await connections.maybeOne({ app, principal: subject });
-    if (other?.connection != null && isLiving(other.connection.state)) return 'discarded';
-    const dataCentre =
-      answer.geolocation === null || answer.geolocation === 'foreign' ? GLOBAL_LANDING_ZONE : answer.geolocation.name;
-    const result = await concur.revokeConnection(
-      { dataCentre, accessToken: answer.accessToken },
-      { horizonMs: policy.concurTimeoutMs },
-    );
-    if (!result.ok)
-      log.error(
-        { app, dataCentre, failure: result.failure, correlationId: result.correlationId },
-        'what was obtained could not be revoked',
-      );
-    return result.ok ? 'revoked' : 'unrevoked';
   }
 
   function failureOf(failure: ConcurFailure, correlationId: string | null): ExchangeOutcome {

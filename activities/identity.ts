@@ -5,7 +5,6 @@
  * few tries is accepted and recorded as `asserted`, because Concur binds id and request token in the exchange itself.
  */
 import type { DataCentre, Principal, TokenAnswer } from '../core/ports.ts';
-import { horizonMs } from '../core/refresh-policy.ts';
 import type { IdentityFacts } from '../core/transition.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -24,15 +23,17 @@ export async function identify(
     readonly dataCentre: DataCentre;
     readonly clientId: string;
     readonly principal: string;
+    /** When the answer came. */
+    readonly atMs: number;
   },
 ): Promise<IdentityVerdict> {
-  const { answer, dataCentre, clientId, principal } = input;
-  const options = { horizonMs: horizonMs(deps.policy) };
+  const { answer, dataCentre, clientId, principal, atMs } = input;
+  const options = { horizonMs: deps.policy.concurTimeoutMs };
   let proven: 'company' | 'user' | null = null;
   let isProven = false;
   if (answer.idToken !== null) {
     const checked = await deps.concur.verifyIdToken(
-      { dataCentre: dataCentre.name, idToken: answer.idToken, clientId },
+      { dataCentre: dataCentre.name, idToken: answer.idToken, clientId, atMs },
       options,
     );
     if (checked.verdict === 'invalid') {

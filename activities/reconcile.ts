@@ -28,7 +28,7 @@ export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) =>
         {
           clock,
           signal,
-          lifecycles: { ensureRunning },
+          ensureRunning,
           page: (request) => store.manyOverdue({ dueByMs, ...request }),
           passed: (cursor) => {
             if (cursor !== null) note(cursor);

@@ -25,7 +25,7 @@ export interface ConcurSettings {
 /** @throws `configuration-invalid` when the table of data centres has no global landing zone. */
 export function createConcur(settings: ConcurSettings): Concur {
   const deps: CallDependencies = { rng: { uuid: randomUUID }, ...settings };
-  const { dataCentres, clock } = settings;
+  const { dataCentres } = settings;
   const landingZone = dataCentres.byName(globalLandingZone);
   const keySets = createKeySets(deps);
 
@@ -53,7 +53,7 @@ export function createConcur(settings: ConcurSettings): Concur {
 
     async verifyIdToken(input, options) {
       const dataCentre = dataCentres.byName(input.dataCentre);
-      return await verifyIdToken({ keySets, clock }, { ...input, dataCentre }, options);
+      return await verifyIdToken(keySets, { ...input, dataCentre }, options);
     },
   };
 }

@@ -3,7 +3,7 @@
  * the token's `iss`. OpenID Connect Core section 3.1.3.7, in so far as Concur's tokens allow.
  */
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import type { Clock, Concur, DataCentre, TokenCallOptions } from '../core/ports.ts';
+import type { Concur, DataCentre, TokenCallOptions } from '../core/ports.ts';
 import type { Secret } from '../core/secret.ts';
 import type { KeySets } from './key-sets.ts';
 
@@ -15,6 +15,7 @@ export interface IdTokenInput {
   readonly dataCentre: DataCentre;
   readonly idToken: Secret;
   readonly clientId: string;
+  readonly atMs: number;
 }
 
 /** `why` of a verdict: stable words. */
@@ -28,23 +29,23 @@ const whyByCode: Readonly<Record<string, string>> = {
 };
 
 export async function verifyIdToken(
-  { keySets, clock }: { readonly keySets: KeySets; readonly clock: Clock },
+  keySets: KeySets,
   input: IdTokenInput,
   options: TokenCallOptions,
 ): Promise<IdTokenVerdict> {
   const found = await keySets.get(input.dataCentre, options);
   if (found === null) return { verdict: 'unavailable', why: 'no-keys' };
   const { keySet, isNew } = found;
-  const first = await judgeWith(keySet.getKey, input, clock);
+  const first = await judgeWith(keySet.getKey, input);
   if (isNew || first.verdict === 'valid' || first.why !== 'unknown-key') return first;
   // The data centre may have changed its key since we looked. Within the cool-down nobody can tell.
   const newer = await keySets.getNewer(input.dataCentre, keySet, options);
-  return newer === null ? { verdict: 'unavailable', why: 'unknown-key' } : await judgeWith(newer.getKey, input, clock);
+  return newer === null ? { verdict: 'unavailable', why: 'unknown-key' } : await judgeWith(newer.getKey, input);
 }
 
-async function judgeWith(getKey: JWTVerifyGetKey, input: IdTokenInput, clock: Clock): Promise<IdTokenVerdict> {
+async function judgeWith(getKey: JWTVerifyGetKey, input: IdTokenInput): Promise<IdTokenVerdict> {
   try {
-    return processPayload(await verify(getKey, input, clock));
+    return processPayload(await verify(getKey, input));
   } catch (error) {
     // What is not an error of the library's own comes from a key that the platform can't use.
     if (!(error instanceof errors.JOSEError)) return { verdict: 'unavailable', why: 'unusable-keys' };
@@ -52,12 +53,12 @@ async function judgeWith(getKey: JWTVerifyGetKey, input: IdTokenInput, clock: Cl
   }
 }
 
-async function verify(getKey: JWTVerifyGetKey, input: IdTokenInput, clock: Clock): Promise<JWTPayload> {
+async function verify(getKey: JWTVerifyGetKey, input: IdTokenInput): Promise<JWTPayload> {
   const options = {
     algorithms: ['RS256'],
     audience: input.clientId,
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
-    currentDate: new Date(clock.now()),
+    currentDate: new Date(input.atMs),
     requiredClaims: ['exp', 'sub'],
   };
   const token = input.idToken.reveal();

@@ -114,14 +114,21 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   if (connection === null || session === undefined || session.status !== 'completed') {
     return { result: { decision: 'settled' }, changes: {} };
   }
-  if (isEnded(connection.state)) return giveUp(aggregate, connection, session, 'session-expired', input);
   const received = aggregate.attempts.find(
     ({ status, sessionId }) => status === 'received' && sessionId === session.id,
   );
   if (received !== undefined) {
     return { result: { decision: 'resume', connection, attempt: received, userId: session.userId }, changes: {} };
   }
-  if (connection.state === 'revoking') return giveUp(aggregate, connection, session, 'connection-revoked', input);
+  const isOver = connection.state === 'revoking' || isEnded(connection.state);
+  if (isOver && session.requestToken === null)
+    return giveUp(aggregate, connection, session, 'connection-revoked', input);
+  // Pressed after the revoke was asked for: its turn comes when the old grant is gone, or the revoke would end both.
+  if (connection.state === 'revoking') {
+    const untilMs = Math.max(nowMs + 1_000, connection.nextActionAtMs ?? 0);
+    return { result: { decision: 'wait', untilMs }, changes: {} };
+  }
+  if (isEnded(connection.state)) return beginAgain(aggregate, connection, session, input);
   const openUntilMs = openUntil(aggregate.attempts, nowMs);
   if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
   if (session.requestToken === null || session.expiresAtMs <= nowMs || session.uses >= MAX_USES) {
@@ -149,6 +156,20 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
     result: { decision: 'call', connection, attempt, requestToken: session.requestToken, userId: session.userId },
     changes: { attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)], sessions: [counted] },
   };
+}
+
+/** A Connect that was accepted while the connection was being revoked: it begins now as it would have then. */
+function beginAgain(
+  aggregate: Aggregate,
+  connection: Connection,
+  { customerRef, userId }: ConnectSession,
+  input: BeginExchange,
+): Decision<BegunExchange> {
+  const event = { type: 'connect-accepted', customerRef, userId } as const;
+  const accepted = reduceConnection(connection, event, exchangeContext(input, 'concur-admin'));
+  const { result, changes } = beginExchange({ ...aggregate, connection: accepted.connection }, input);
+  const events = [...accepted.events, ...(changes.events ?? [])];
+  return { result, changes: { connection: accepted.connection, ...changes, events } };
 }
 
 function giveUp(

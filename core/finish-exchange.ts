@@ -149,6 +149,8 @@ function finishFailed(
 ): Decision<FinishedExchange> {
   const { nowMs } = input;
   const { verdict, sent } = outcome;
+  // The answer came while somebody was still noting that none had.
+  if (attempt.status === 'received') return { result: 'duplicate', changes: {} };
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
   const settled: Attempt = { ...attempt, status: isUncertain ? 'uncertain' : 'done' };
   if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain' && isUncertain) {

@@ -22,6 +22,8 @@ export interface InboxEntry {
   settled: boolean;
   /** The row was read after the wish came in (a connect's session may be younger than the snapshot). */
   isLoaded: boolean;
+  /** The exchange that a connect asks for was tried since. */
+  isTried: boolean;
 }
 
 export interface Inbox {
@@ -30,6 +32,8 @@ export interface Inbox {
   isEmpty(): boolean;
   /** How many different wishes have come in so far: a sleeper wakes when it grows. */
   arrivals(): number;
+  /** Resolves once more than `arrivals` different wishes have come in. */
+  untilMore(arrivals: number): Promise<void>;
   /** The oldest command; commands go before everything else. */
   nextCommand(): InboxEntry | null;
   /** Connects whose sessions the snapshot cannot show yet. */
@@ -40,6 +44,8 @@ export interface Inbox {
   nextRefreshAtMs(): number | null;
   /** A refresh was tried for the entry. */
   settle(entry: InboxEntry, nowMs: number): void;
+  /** The exchange of this session was tried, whatever came of it. */
+  noteTry(sessionId: string): void;
   /** Settles what the snapshot answers: newer versions, connects that are over, readers of a state that does not wait. */
   settleAnswered(snapshot: ConnectionSnapshot, nowMs: number): void;
   /** Settles everything: the run is about to end. */
@@ -52,6 +58,7 @@ const REJECTED_EVERY_MS = 60_000;
 export function createInbox(): Inbox {
   let entries: InboxEntry[] = [];
   let arrivals = 0;
+  let nextArrival = createBell();
   let rejectedFromMs = 0;
   const remove = (entry: InboxEntry): void => {
     entry.settled = true;
@@ -68,13 +75,16 @@ export function createInbox(): Inbox {
       const rivals = wish.kind === 'command' ? commands(entries).slice(-1) : entries;
       const same = rivals.find((entry) => keyOf(entry.wish) === key);
       if (same !== undefined) return same;
-      const entry: InboxEntry = { wish, settled: false, isLoaded: wish.kind !== 'connect' };
+      const entry: InboxEntry = { wish, settled: false, isLoaded: wish.kind !== 'connect', isTried: false };
       entries.push(entry);
       arrivals += 1;
+      nextArrival.ring();
+      nextArrival = createBell();
       return entry;
     },
     isEmpty: () => entries.length === 0,
     arrivals: () => arrivals,
+    untilMore: (known) => (arrivals > known ? Promise.resolve() : nextArrival.rung),
     nextCommand: () => entries.find(({ wish }) => wish.kind === 'command') ?? null,
     manyToLoad: () => entries.filter(({ isLoaded }) => !isLoaded),
     nextRefresh: (nowMs) => {
@@ -91,13 +101,27 @@ export function createInbox(): Inbox {
       remove(entry);
     },
     settleAnswered(snapshot, nowMs) {
-      for (const entry of entries.filter(({ wish, isLoaded }) => isLoaded && isAnswered(wish, snapshot, nowMs)))
+      for (const entry of entries.filter((waiting) => waiting.isLoaded && isAnswered(waiting, snapshot, nowMs)))
         remove(entry);
+    },
+    noteTry(sessionId) {
+      for (const entry of entries) {
+        if (entry.wish.kind === 'connect' && entry.wish.sessionId === sessionId) entry.isTried = true;
+      }
     },
     settleAll() {
       for (const entry of entries) remove(entry);
     },
   };
+}
+
+/** A promise that somebody else resolves. */
+export function createBell(): { readonly rung: Promise<void>; readonly ring: () => void } {
+  let ring = (): void => {};
+  const rung = new Promise<void>((resolve) => {
+    ring = resolve;
+  });
+  return { rung, ring };
 }
 
 function commands(entries: readonly InboxEntry[]): InboxEntry[] {
@@ -119,12 +143,16 @@ function keyOf(wish: Wish): string {
   }
 }
 
-function isAnswered(wish: Wish, { connection, pendingConnects }: ConnectionSnapshot, nowMs: number): boolean {
+function isAnswered(
+  { wish, isTried }: InboxEntry,
+  { connection, pendingConnects }: ConnectionSnapshot,
+  nowMs: number,
+): boolean {
   switch (wish.kind) {
     case 'connect': {
       const pending = pendingConnects.find(({ sessionId }) => sessionId === wish.sessionId);
       // Before its first try it is not answered, however the clocks of API and workflow differ.
-      return pending === undefined || (pending.uses > 0 && pending.nextTryAtMs > nowMs);
+      return pending === undefined || ((isTried || pending.uses > 0) && pending.nextTryAtMs > nowMs);
     }
     case 'fresh':
       // Only an active connection makes its reader wait; elsewhere the row already has the answer.

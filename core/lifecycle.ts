@@ -5,9 +5,9 @@
  * simulation a scheduler with a virtual clock. All that must survive lies in the row; the loop keeps nothing
  * that a restart would miss.
  */
-import { ANSWERED, type ConnectionSnapshot, isEnded } from './connection.ts';
+import { ANSWERED, type ConnectionSnapshot, isEnded, type PendingConnect } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';
-import type { Inbox, InboxEntry, Wish } from './inbox.ts';
+import { createBell, type Inbox, type InboxEntry, type Wish } from './inbox.ts';
 import type { Cargo } from './lifeboat.ts';
 import type { RefreshCause } from './refresh-transaction.ts';
 
@@ -27,13 +27,20 @@ export interface CommandOrder {
   readonly reason: string | null;
 }
 
+/** What comes of a refresh that was taken back before it began. */
+export const WITHDRAWN = 'withdrawn';
+
 /** What the loop needs from the place it runs in. Calls return the snapshot as it is afterwards. */
 export interface LifecycleHost {
   now(): number;
   /** Unique over all runs: attempts are recorded under it. */
   nextAttemptId(): string;
   load(): Promise<ConnectionSnapshot | null>;
-  refresh(order: RefreshOrder): Promise<ConnectionSnapshot | null>;
+  /**
+   * Once `withdrawn` resolves, an order that still waits in a queue is taken back; one that has begun goes on as if
+   * nothing had been said.
+   */
+  refresh(order: RefreshOrder, withdrawn: Promise<void>): Promise<ConnectionSnapshot | null | typeof WITHDRAWN>;
   exchange(order: { readonly attemptId: string; readonly sessionId: string }): Promise<ConnectionSnapshot | null>;
   revoke(order: { readonly attemptId: string; readonly dataCentre: string }): Promise<ConnectionSnapshot | null>;
   command(order: CommandOrder): Promise<ConnectionSnapshot | null>;
@@ -61,6 +68,9 @@ export function standstillPauseMs(standstills: number): number {
   return Math.min(1_000 * 2 ** Math.max(0, standstills - 1), 300_000);
 }
 
+/** After so many breakdowns in a row whoever waits is told; a wish that is never settled would keep this run for ever. */
+const PATIENCE = 3;
+
 /** Runs until the connection ended, or until a new run shall take over. */
 export async function runLifecycle(
   host: LifecycleHost,
@@ -77,7 +87,7 @@ export async function runLifecycle(
     host.publish(snapshot);
     inbox.settleAnswered(snapshot, host.now());
     const arrivals = inbox.arrivals();
-    const step = decideStep(snapshot, inbox, host.now(), notBeforeMs);
+    const step = decideStep(snapshot, inbox, host.now(), { notBeforeMs, stoodStill: standstills > 0 });
     if (step.do === 'end') return 'ended';
     if (step.do === 'sleep') {
       if (inbox.isEmpty() && host.wantsNewRun()) return 'continue-as-new';
@@ -87,17 +97,24 @@ export async function runLifecycle(
     const before: ConnectionSnapshot = snapshot;
     let brokeDown = false;
     try {
-      snapshot = await perform(step, host, inbox, snapshot);
+      const done = await perform(step, host, inbox, snapshot);
+      if (done === WITHDRAWN) {
+        snapshot = await load(host, inbox);
+        continue;
+      }
+      snapshot = done;
     } catch (error) {
       host.callFailed(error);
       brokeDown = true;
       snapshot = await recover(error, host, inbox);
     }
     // A refresh that broke down without a verdict is still wanted: nobody knows what became of it.
-    const isOpen = brokeDown && step.do === 'refresh';
+    const isOpen = brokeDown && step.do === 'refresh' && standstills < PATIENCE;
     if (step.entry !== null && !isOpen) dealtWith(step.entry, snapshot, host.now(), inbox);
+    if (step.do === 'exchange') inbox.noteTry(step.sessionId);
     const isCall = step.do !== 'command' && step.do !== 'load';
-    standstills = isCall && snapshot !== null && !hasMoved(before, snapshot) ? standstills + 1 : 0;
+    const stoodStill = brokeDown || snapshot === null || !hasMoved(before, snapshot);
+    standstills = isCall && stoodStill ? standstills + 1 : 0;
     if (standstills > 0) notBeforeMs = host.now() + standstillPauseMs(standstills);
   }
 }
@@ -148,8 +165,21 @@ type Step =
       | { readonly do: 'revoke' }
     ));
 
+/** How the step before went. */
+interface LastStep {
+  /** Pause after a breakdown or a standstill. */
+  readonly notBeforeMs?: number;
+  /** It changed nothing: something else goes first now, if there is anything. */
+  readonly stoodStill?: boolean;
+}
+
 /** The one thing to do now. Commands first, then what is due, then what somebody asked for, then connects. */
-export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: number, notBeforeMs = 0): Step {
+export function decideStep(
+  snapshot: ConnectionSnapshot,
+  inbox: Inbox,
+  nowMs: number,
+  { notBeforeMs = 0, stoodStill = false }: LastStep = {},
+): Step {
   const { connection } = snapshot;
   const command = inbox.nextCommand();
   if (command?.wish.kind === 'command') {
@@ -163,14 +193,13 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
   const blockedUntilMs = Math.max(snapshot.openUntilMs ?? 0, notBeforeMs);
   const callsFromMs = Math.max(blockedUntilMs, connection.pausedUntilMs ?? 0);
   const actsAtMs = connection.nextActionAtMs;
-  const pending = snapshot.pendingConnects.find(({ nextTryAtMs }) => nextTryAtMs <= nowMs);
+  const pending = connectsToTry(snapshot).find(({ nextTryAtMs }) => nextTryAtMs <= nowMs);
   const exchange: Step | null =
     pending === undefined || blockedUntilMs > nowMs
       ? null
       : { do: 'exchange', sessionId: pending.sessionId, entry: null };
   // Tokens that an exchange has brought come first: a refresh may have nothing else left, a revoke has to end them too.
-  const isAnswered = pending?.nextTryAtMs === ANSWERED;
-  if (exchange !== null && (isAnswered || connection.state === 'revoking')) return exchange;
+  if (exchange !== null && (pending?.nextTryAtMs === ANSWERED || stoodStill)) return exchange;
   if (callsFromMs <= nowMs) {
     if (connection.state === 'revoking' && (actsAtMs ?? 0) <= nowMs) return revokeStep(snapshot, nowMs);
     if (isUpkeepDue(snapshot, nowMs)) {
@@ -180,6 +209,12 @@ export function decideStep(snapshot: ConnectionSnapshot, inbox: Inbox, nowMs: nu
     if (wanted !== null) return refreshFor(wanted, connection.version);
   }
   return exchange ?? { do: 'sleep', untilMs: wakeAtMs(snapshot, inbox, blockedUntilMs, callsFromMs) };
+}
+
+/** While a revoke is under way, a Connect that came after it waits for its end; an answer that is on file does not. */
+function connectsToTry({ connection, pendingConnects }: ConnectionSnapshot): readonly PendingConnect[] {
+  if (connection.state !== 'revoking') return pendingConnects;
+  return pendingConnects.filter(({ nextTryAtMs }) => nextTryAtMs === ANSWERED);
 }
 
 function isUpkeepDue({ connection }: ConnectionSnapshot, nowMs: number): boolean {
@@ -206,28 +241,77 @@ async function perform(
   host: LifecycleHost,
   inbox: Inbox,
   snapshot: ConnectionSnapshot,
-): Promise<ConnectionSnapshot | null> {
+): Promise<ConnectionSnapshot | null | typeof WITHDRAWN> {
+  const dataCentre = snapshot.connection.dataCentre ?? 'glz';
   switch (step.do) {
     case 'command':
       return await host.command(step.order);
     case 'load':
       return await load(host, inbox);
-    case 'exchange':
-      return await host.exchange({ attemptId: host.nextAttemptId(), sessionId: step.sessionId });
+    case 'exchange': {
+      const { sessionId } = step;
+      return await attend(host, inbox, () => host.exchange({ attemptId: host.nextAttemptId(), sessionId }));
+    }
     case 'revoke':
-      return await host.revoke({
-        attemptId: host.nextAttemptId(),
-        dataCentre: snapshot.connection.dataCentre ?? 'glz',
-      });
-    case 'refresh':
-      return await host.refresh({
-        attemptId: host.nextAttemptId(),
-        cause: step.cause,
-        expectedVersion: step.expectedVersion,
-        dataCentre: snapshot.connection.dataCentre ?? 'glz',
-        urgent: step.entry !== null,
-      });
+      return await attend(host, inbox, () => host.revoke({ attemptId: host.nextAttemptId(), dataCentre }));
+    case 'refresh': {
+      const { cause, expectedVersion } = step;
+      const withdrawal = createBell();
+      const urgent = !inbox.isEmpty();
+      const order = { attemptId: host.nextAttemptId(), cause, expectedVersion, dataCentre, urgent };
+      return await attend(
+        host,
+        inbox,
+        () => host.refresh(order, withdrawal.rung),
+        // Whoever waits goes ahead of the queue; a command goes ahead of whoever waits.
+        () => (!urgent || inbox.nextCommand() !== null) && withdrawal.ring(),
+      );
+    }
   }
+}
+
+/**
+ * Waits for a call to Concur that may stand in a queue, or hang, for minutes. Commands are done beside it: each is a
+ * transaction of its own, and a call that finds the connection paused or revoked when it begins is not made.
+ */
+async function attend<T>(
+  host: LifecycleHost,
+  inbox: Inbox,
+  start: () => Promise<T>,
+  onArrival: () => void = () => {},
+): Promise<T | ConnectionSnapshot | null> {
+  const call = start();
+  let isOver = false;
+  const over = call.then(
+    () => void (isOver = true),
+    () => void (isOver = true),
+  );
+  let isOvertaken = false;
+  for (;;) {
+    const arrivals = inbox.arrivals();
+    for (let entry = inbox.nextCommand(); entry !== null; entry = inbox.nextCommand()) {
+      isOvertaken = true;
+      await commandBeside(entry, host, inbox);
+    }
+    await Promise.race([over, inbox.untilMore(arrivals)]);
+    if (isOver) break;
+    onArrival();
+  }
+  const done = await call;
+  // What the call has seen may be older than what the command did.
+  return isOvertaken && done !== WITHDRAWN ? await load(host, inbox) : done;
+}
+
+async function commandBeside(entry: InboxEntry, host: LifecycleHost, inbox: Inbox): Promise<void> {
+  if (entry.wish.kind !== 'command') return;
+  const { name, actor, reason } = entry.wish;
+  try {
+    const snapshot = await host.command({ name, actor, reason });
+    if (snapshot !== null) host.publish(snapshot);
+  } catch (error) {
+    host.callFailed(error);
+  }
+  inbox.settle(entry, host.now());
 }
 
 /** A refresh that had to wait for an open attempt has not been done yet: its waiter stays. */
@@ -242,12 +326,12 @@ function wakeAtMs(
   blockedUntilMs: number,
   callsFromMs: number,
 ): number | null {
-  const { connection, pendingConnects } = snapshot;
+  const { connection } = snapshot;
   const times: number[] = [];
   const isUpkept = connection.state !== 'connecting' && connection.nextActionAtMs !== null;
   if (isUpkept) times.push(Math.max(connection.nextActionAtMs ?? 0, callsFromMs));
   const wantedFromMs = inbox.nextRefreshAtMs();
   if (wantedFromMs !== null) times.push(Math.max(wantedFromMs, callsFromMs));
-  for (const { nextTryAtMs } of pendingConnects) times.push(Math.max(nextTryAtMs, blockedUntilMs));
+  for (const { nextTryAtMs } of connectsToTry(snapshot)) times.push(Math.max(nextTryAtMs, blockedUntilMs));
   return times.length === 0 ? null : Math.min(...times);
 }

@@ -167,7 +167,13 @@ export interface Concur {
    * `invalid` is a verdict about the token; a JWKS that cannot be had is `unavailable`.
    */
   verifyIdToken(
-    input: { readonly dataCentre: string; readonly idToken: Secret; readonly clientId: string },
+    input: {
+      readonly dataCentre: string;
+      readonly idToken: Secret;
+      readonly clientId: string;
+      /** When it came: an answer that lay on file for an hour has not become somebody else's. */
+      readonly atMs: number;
+    },
     options: TokenCallOptions,
   ): Promise<
     | { readonly verdict: 'valid'; readonly subject: string; readonly principalType: 'company' | 'user' | null }

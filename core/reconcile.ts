@@ -41,6 +41,12 @@ export interface Lifecycles {
    * Throws `temporal-unavailable` when the server does not answer.
    */
   ensureRunning(key: ConnectionKey): Promise<'started' | 'running'>;
+  /**
+   * Starts it in any case, in place of one that runs: after a restore of the database a running workflow knows of
+   * things that are not on file any more. A call to Concur that is under way goes on and is saved.
+   * Throws as `ensureRunning`.
+   */
+  startAnew(key: ConnectionKey): Promise<'started'>;
 }
 
 export interface ReconcileTotals {
@@ -53,7 +59,8 @@ export interface ReconcileTotals {
 
 export interface ReconcileHost {
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
-  readonly lifecycles: Lifecycles;
+  /** As {@link Lifecycles} has it. */
+  ensureRunning(key: ConnectionKey): Promise<'started' | 'running'>;
   /** The next page of connections; `limit` as {@link ReconcileStore} takes it. */
   page(request: { readonly cursor?: string; readonly limit: number }): Promise<Page<ConnectionKey>>;
   /** A page is done; with the cursor of the next, null after the last. */
@@ -82,7 +89,7 @@ export async function reconcile(host: ReconcileHost, from: string | null): Promi
     await paced();
     totals.seen += 1;
     try {
-      if ((await host.lifecycles.ensureRunning(key)) === 'started') totals.started += 1;
+      if ((await host.ensureRunning(key)) === 'started') totals.started += 1;
     } catch (error) {
       if (isAppError(error, 'temporal-unavailable')) throw error;
       totals.failed += 1;

@@ -10,6 +10,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   condition,
+  isCancellation,
   log,
   makeContinueAsNewFunc,
   setCurrentDetails,
@@ -23,7 +24,7 @@ import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { buildConnectionResource } from '../core/connection-resource.ts';
 import { createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
 import { type Cargo, maybeCargo } from '../core/lifeboat.ts';
-import { type LifecycleEnd, type LifecycleHost, runLifecycle } from '../core/lifecycle.ts';
+import { type LifecycleEnd, type LifecycleHost, runLifecycle, WITHDRAWN } from '../core/lifecycle.ts';
 import {
   appRestoredSignal,
   type CommandInput,
@@ -68,10 +69,13 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     state: current?.connection.state ?? 'connecting',
     version: current?.connection.version ?? 0,
   });
+  let isClosing = false;
   const waitFor = async (entry: InboxEntry, isDone: () => boolean = () => true): Promise<CommandResult> =>
     answer(
       // Handlers outlive a *Cancel* of the run: it only pauses.
-      await CancellationScope.nonCancellable(() => condition(() => entry.settled && isDone(), HANDLER_WAIT_MS)),
+      await CancellationScope.nonCancellable(() =>
+        condition(() => entry.settled && (isClosing || isDone()), HANDLER_WAIT_MS),
+      ),
     );
   const command = (name: CommandName, given?: CommandInput): InboxEntry => inbox.push(commandWish(name, given));
 
@@ -132,9 +136,17 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     command('pause', { actor: 'operator', reason: 'cancelled in the Temporal UI' });
   });
   const host = createHost(key, publish);
-  const end = await CancellationScope.nonCancellable(() => runLifecycle(host, inbox));
-  inbox.settleAll();
-  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  const end = await CancellationScope.nonCancellable(async () => {
+    for (;;) {
+      isClosing = false;
+      const reached = await runLifecycle(host, inbox);
+      isClosing = true;
+      inbox.settleAll();
+      // Whoever comes while the last handlers are answering is served by this run: a new one would not know of them.
+      await condition(() => allHandlersFinished() || !inbox.isEmpty());
+      if (inbox.isEmpty()) return reached;
+    }
+  });
   if (end === 'continue-as-new')
     await continueRun({ app, principal, carried: { schema: 1, generation: generation + 1 } });
   return end;
@@ -149,11 +161,22 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
       },
       load: () => recordActivities.loadConnection(of),
       command: (order) => recordActivities.applyCommand({ ...of, ...order }),
-      refresh: ({ dataCentre, urgent, ...order }) =>
-        concurActivities.refreshTokens.executeWithOptions(
-          callOptions({ dataCentre, urgent, summary: `refresh, ${order.cause}` }),
-          [{ ...of, ...order }],
-        ),
+      refresh: async ({ dataCentre, urgent, ...order }, withdrawn) => {
+        const scope = new CancellationScope();
+        void withdrawn.then(() => scope.cancel());
+        try {
+          return await scope.run(() =>
+            concurActivities.refreshTokens.executeWithOptions(
+              callOptions({ dataCentre, urgent, summary: `refresh, ${order.cause}` }),
+              [{ ...of, ...order }],
+            ),
+          );
+        } catch (error) {
+          // Nobody but the loop cancels it, and the server ends only what no worker has taken yet.
+          if (isCancellation(error)) return WITHDRAWN;
+          throw error;
+        }
+      },
       exchange: (order) =>
         concurActivities.exchangeRequestToken.executeWithOptions(
           callOptions({ dataCentre: GLOBAL_LANDING_ZONE, urgent: true, summary: 'exchange of the request token' }),

@@ -232,7 +232,7 @@ describe('revoke and profile', () => {
 
 describe('an id_token', () => {
   const verify = (idToken: Secret, clientId = credentials.clientId) =>
-    concur.verifyIdToken({ dataCentre: 'us2', idToken, clientId }, options);
+    concur.verifyIdToken({ dataCentre: 'us2', idToken, clientId, atMs: Date.now() }, options);
 
   it('of the sandbox names the company', async () => {
     const { idToken } = await connected();
@@ -259,7 +259,7 @@ describe('an id_token', () => {
     try {
       const { idToken } = await connected();
       sandbox.fault({ kind: 'html-503', match: { endpoint: 'jwks' } });
-      const input = { dataCentre: 'us2', idToken, clientId: credentials.clientId };
+      const input = { dataCentre: 'us2', idToken, clientId: credentials.clientId, atMs: Date.now() };
       expect(await fresh.concur.verifyIdToken(input, options)).toEqual({ verdict: 'unavailable', why: 'no-keys' });
       expect(await fresh.concur.verifyIdToken(input, options)).toMatchObject({ verdict: 'valid' });
     } finally {
@@ -308,7 +308,7 @@ describe('the keys of a data centre', () => {
   afterAll(() => new Promise<void>((resolve) => void server.close(() => resolve())));
 
   const verify = (idToken: Secret) =>
-    own.concur.verifyIdToken({ dataCentre: 'glz', idToken, clientId: 'client' }, options);
+    own.concur.verifyIdToken({ dataCentre: 'glz', idToken, clientId: 'client', atMs: Date.now() }, options);
 
   it('are fetched once for many tokens, and again after an hour', async () => {
     const key = await makeKey('k1');

@@ -152,7 +152,8 @@ describe('an exchange', () => {
   it('that cannot open the request token does not spend its uses', async () => {
     connect();
     world.store.put({ ...row(), sessions: [buildSession({ requestToken: world.vault.sealed('x', 'elsewhere') })] });
-    await expect(exchange()).rejects.toThrow('sealed for');
+    expect((await exchange())?.connection.lastError?.code).toBe('vault-failed');
+    expect(world.concur.calls).toEqual([]);
     expect(world.store.session('s1')).toMatchObject({ uses: 0, nextTryAtMs: NOW_MS + 15 * SECOND });
     expect(row().attempts).toEqual([]);
   });
@@ -173,7 +174,7 @@ describe('an exchange', () => {
     connect();
     world.concur.script('exchangeRequestToken', tokens({ idToken: 'id-token-1' }));
     world.concur.script('fetchPrincipal', company(OTHER_PRINCIPAL));
-    world.concur.script('revokeConnection', refusal({ status: 500 }));
+    world.concur.always('revokeConnection', () => refusal({ status: 500 }));
     await exchange();
     expect(world.logged.length).toBeGreaterThan(1);
     expect(world.logged.join()).not.toMatch(/request-token"|refresh-1|access-1|id-token-1|hunter2/);
@@ -298,10 +299,33 @@ describe('tokens that cannot be used', () => {
 
   it('are on record as unrevoked when even that fails', async () => {
     obtained({ geolocation: 'foreign' });
-    world.concur.script('revokeConnection', failure({ kind: 'transport', transport: 'reset', sent: true }));
+    world.concur.always('revokeConnection', () => failure({ kind: 'transport', transport: 'reset', sent: true }));
     await exchange();
+    expect(world.concur.sent('revokeConnection').length).toBe(3);
     expect(trail()).toEqual(['connect.failed: foreign-geolocation:unrevoked']);
     expect(world.logged.some((line) => line.includes('could not be revoked'))).toBe(true);
+  });
+
+  it('are revoked at the second try, and with a fresh access token when the first has gone stale', async () => {
+    obtained({ refreshToken: null });
+    world.concur.script('revokeConnection', refusal({ status: 503 }), success(null));
+    await exchange();
+    expect(trail()).toEqual(['connect.failed: no-refresh-token:revoked']);
+
+    obtained({ geolocation: 'foreign', refreshToken: 'refresh-1' });
+    world.concur.script('revokeConnection', refusal({ status: 401 }), success(null));
+    world.concur.script('refreshTokens', tokens({ accessToken: 'access-2' }));
+    await exchange({ attemptId: 'a2' });
+    expect(world.concur.sent('revokeConnection').at(-1)).toBe('access-2');
+  });
+
+  it('are revoked by nobody when nobody can tell whose they are', async () => {
+    obtained({ idToken: 'id-token-1' });
+    world.concur.idToken({ verdict: 'invalid', why: 'signature' });
+    world.concur.always('fetchPrincipal', () => refusal({ status: 503 }));
+    await exchange();
+    expect(world.concur.sent('revokeConnection')).toEqual([]);
+    expect(trail()).toEqual(['connect.failed: identity-mismatch:unrevoked']);
   });
 
   it('are discarded beside a living connection of the same principal, which stays as it is', async () => {

@@ -152,11 +152,30 @@ describe('beginning an exchange', () => {
     ]);
   });
 
-  it('gives up when the connection is being revoked or has ended', () => {
+  it('gives up when a revoke has taken its request token', () => {
     const inState = (state: 'revoking' | 'revoked') =>
-      begin(buildConnecting({ connection: buildConnection({ state }) })).changes.sessions;
-    expect(inState('revoking')).toMatchObject([{ failure: 'connection-revoked', requestToken: null }]);
-    expect(inState('revoked')).toMatchObject([{ failure: 'session-expired', requestToken: null }]);
+      begin(
+        buildConnecting({
+          connection: buildConnection({ state }),
+          sessions: [buildSession({ requestToken: null })],
+        }),
+      ).changes;
+    for (const state of ['revoking', 'revoked'] as const) {
+      expect(inState(state).sessions).toMatchObject([{ failure: 'connection-revoked', requestToken: null }]);
+      expect(inState(state).connection?.state).toBe(state);
+    }
+  });
+
+  it('that was asked for after a revoke waits for its end, and then begins a new life', () => {
+    const revoking = buildConnection({ state: 'revoking', nextActionAtMs: NOW_MS + MINUTE });
+    expect(begin(buildConnecting({ connection: revoking }))).toMatchObject({
+      result: { decision: 'wait', untilMs: NOW_MS + MINUTE },
+      changes: {},
+    });
+    const { result, changes } = begin(buildConnecting({ connection: buildConnection({ state: 'revoked' }) }));
+    expect(result).toMatchObject({ decision: 'call', connection: { state: 'connecting' } });
+    expect(changes).toMatchObject({ connection: { state: 'connecting' }, sessions: [{ uses: 1 }] });
+    expect(changes.events).toMatchObject([{ type: 'connect.accepted', stateFrom: 'revoked', stateTo: 'connecting' }]);
   });
 });
 

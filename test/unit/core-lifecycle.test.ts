@@ -34,7 +34,7 @@ function step(
   const snapshot = snapshotOf(
     buildAggregate({ connection: buildConnection({ nextActionAtMs: soon, ...connection }), ...more.pending }),
   );
-  return decideStep(snapshot, inbox, NOW_MS, more.notBeforeMs);
+  return decideStep(snapshot, inbox, NOW_MS, { notBeforeMs: more.notBeforeMs ?? 0 });
 }
 
 describe('the next step', () => {

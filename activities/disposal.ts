@@ -1,0 +1,53 @@
+/**
+ * What becomes of tokens that Concur gave for a connect that can't be finished. They are revoked, so that the
+ * administrator can try again; unless that would end a living connection, as Concur's revoke ends all tokens of a
+ * principal and app. A grant that could be neither kept nor revoked is on record as `unrevoked`.
+ */
+import { judge } from '../core/concur-codes.ts';
+import { isUnverified } from '../core/command-transitions.ts';
+import { isLiving } from '../core/connection.ts';
+import type { AppCredentials, TokenAnswer } from '../core/ports.ts';
+import type { Secret } from '../core/secret.ts';
+import type { ActivityDeps } from './deps.ts';
+
+export type Disposal = 'revoked' | 'discarded' | 'unrevoked';
+
+export interface Unwanted {
+  readonly app: string;
+  /** Whose tokens they are; null: nobody can tell, so nobody's connection may be ended with them. */
+  readonly subject: string | null;
+  readonly answer: TokenAnswer;
+  /** Where to revoke: the tokens' own data centre, the landing zone where that can't be trusted. */
+  readonly dataCentre: string;
+  readonly credentials: AppCredentials;
+}
+
+const PAUSES_MS = [0, 1_000, 5_000] as const;
+
+export async function dispose(
+  deps: Pick<ActivityDeps, 'clock' | 'concur' | 'connections' | 'log' | 'policy'>,
+  { app, subject, answer, dataCentre, credentials }: Unwanted,
+): Promise<Disposal> {
+  const { clock, concur, connections, log, policy } = deps;
+  if (subject !== null) {
+    const other = await connections.maybeOne({ app, principal: subject });
+    if (other?.connection != null && isLiving(other.connection.state)) return 'discarded';
+  }
+  const options = { horizonMs: policy.concurTimeoutMs };
+  let accessToken: Secret = answer.accessToken;
+  for (const pauseMs of subject === null ? [] : PAUSES_MS) {
+    await clock.sleep(pauseMs);
+    const revoked = await concur.revokeConnection({ dataCentre, accessToken }, options);
+    if (revoked.ok) return 'revoked';
+    const verdict = judge('revoke', revoked.failure);
+    if (verdict.outcome === 'revoked') return 'revoked';
+    // Refused: the access token is stale, or an earlier try was carried out after all. A refresh tells.
+    if (!isUnverified(verdict) || answer.refreshToken === null) continue;
+    const refreshToken = answer.refreshToken;
+    const refreshed = await concur.refreshTokens({ credentials, dataCentre, refreshToken }, options);
+    if (refreshed.ok) accessToken = refreshed.value.accessToken;
+    else if (judge('refresh', refreshed.failure).outcome === 'dead') return 'revoked';
+  }
+  log.error({ app, dataCentre, subject }, 'what was obtained could not be revoked');
+  return 'unrevoked';
+}
