@@ -2,12 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { Lifecycles } from '../core/reconcile.ts';
 import { connectionWorkflowId, type LifecycleInput, lifecycleTaskQueue, workflowTypes } from '../workflows/contract.ts';
 
-/** `WorkflowIdConflictPolicy` of Temporal's API: one that runs is left alone. */
+/** `WorkflowIdConflictPolicy` of Temporal's API, for one that runs: is left alone; makes room. */
 const USE_EXISTING = 2;
+const TERMINATE_EXISTING = 3;
 
 /** A server that says nothing for so long is away. */
 const SILENCE_MS = 5_000;
@@ -24,28 +26,33 @@ export function createLifecycles({
   readonly taskQueue: string;
 }): Lifecycles {
   const { namespace, identity } = client.options;
+  /** True when it had to be started: the client's own `start` does not tell. */
+  async function start(key: ConnectionKey, conflictPolicy: typeof USE_EXISTING | typeof TERMINATE_EXISTING) {
+    const input: LifecycleInput = { app: key.app, principal: key.principal };
+    try {
+      const { started } = await client.withDeadline(Date.now() + SILENCE_MS, () =>
+        client.workflowService.startWorkflowExecution({
+          namespace,
+          identity,
+          requestId: randomUUID(),
+          workflowId: connectionWorkflowId(key),
+          workflowType: { name: workflowTypes.connectionLifecycle },
+          taskQueue: { name: lifecycleTaskQueue(taskQueue) },
+          input: { payloads: [defaultPayloadConverter.toPayload(input)] },
+          workflowIdConflictPolicy: conflictPolicy,
+        }),
+      );
+      return started;
+    } catch (cause) {
+      if (!isGrpcServiceError(cause) || !OUTAGES.has(cause.code)) throw cause;
+      throw new AppError('temporal-unavailable', 'Temporal does not answer.', { cause, retryAfterMs: SILENCE_MS });
+    }
+  }
   return {
-    async ensureRunning(key) {
-      const input: LifecycleInput = { app: key.app, principal: key.principal };
-      try {
-        // The service itself, as the client's `start` does not tell whether it had to.
-        const { started } = await client.withDeadline(Date.now() + SILENCE_MS, () =>
-          client.workflowService.startWorkflowExecution({
-            namespace,
-            identity,
-            requestId: randomUUID(),
-            workflowId: connectionWorkflowId(key),
-            workflowType: { name: workflowTypes.connectionLifecycle },
-            taskQueue: { name: lifecycleTaskQueue(taskQueue) },
-            input: { payloads: [defaultPayloadConverter.toPayload(input)] },
-            workflowIdConflictPolicy: USE_EXISTING,
-          }),
-        );
-        return started ? 'started' : 'running';
-      } catch (cause) {
-        if (!isGrpcServiceError(cause) || !OUTAGES.has(cause.code)) throw cause;
-        throw new AppError('temporal-unavailable', 'Temporal does not answer.', { cause, retryAfterMs: SILENCE_MS });
-      }
+    ensureRunning: async (key) => ((await start(key, USE_EXISTING)) ? 'started' : 'running'),
+    async startAnew(key) {
+      await start(key, TERMINATE_EXISTING);
+      return 'started';
     },
   };
 }

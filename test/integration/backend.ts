@@ -155,6 +155,7 @@ export async function createBackend(options: SandboxOptions = {}) {
   return {
     sandbox,
     concurApp,
+    database,
     environment,
     vault,
     connections,

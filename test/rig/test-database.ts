@@ -32,6 +32,15 @@ export function createEmptyDatabase(): Promise<TestDatabase> {
   return create('template1');
 }
 
+/** A copy as a backup makes it: of this moment. Sessions on the original are ended; its pools make new ones. */
+export async function copyTestDatabase({ name }: TestDatabase): Promise<TestDatabase> {
+  // PostgreSQL copies no database that is in use.
+  await run(at(inject('postgres').admin, 'postgres'), (client) =>
+    client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]),
+  );
+  return create(name);
+}
+
 async function create(template: string): Promise<TestDatabase> {
   const urls = inject('postgres');
   const name = `test_${randomBytes(6).toString('hex')}`;
