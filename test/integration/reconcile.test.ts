@@ -1,9 +1,14 @@
 /** Workflows that operators or accidents have ended come back, and no running one notices. */
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createReconcileActivities } from '../../activities/index.ts';
 import type { ConnectionKey } from '../../core/connection.ts';
 import { createReconcileStore } from '../../db/reconcile-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { freePort } from '../../dev/stack/ports.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { temporalProgress } from '../../worker/heartbeat.ts';
+import { applyReconcilerSchedule, ensureReconcilerSchedule } from '../../worker/reconciler-schedule.ts';
 import { connectionWorkflowId, reconcilerScheduleId, refreshUpdate } from '../../workflows/contract.ts';
 import { waitFor } from '../e2e/wait-for.ts';
 import { type Backend, createBackend } from './backend.ts';
@@ -87,6 +92,66 @@ describe('the Schedule of the reconciler', () => {
     expect([after.runId, after.historyLength]).toEqual([before.runId, before.historyLength]);
     expect(await startedByReconciler()).toBe(count);
     await backend.handle(key).executeUpdate(refreshUpdate, { args: [{}] });
+  });
+});
+
+describe('the Schedule, when somebody has been at it,', () => {
+  const deps = () => ({ client: backend.client, taskQueue: 'evergrant' });
+
+  it('stays paused by the start of another worker, and runs again when it is let', async () => {
+    await schedule().pause('an operator looks into something');
+    const { numActionsTaken } = (await schedule().describe()).info;
+    await applyReconcilerSchedule(deps());
+    const { state, info } = await schedule().describe();
+    expect([state.paused, state.note, info.numActionsTaken]).toEqual([
+      true,
+      'an operator looks into something',
+      numActionsTaken,
+    ]);
+    await schedule().unpause();
+    expect(await runReconciler()).toMatchObject({ failed: 0 });
+  });
+
+  it('is made again, with a run at once, when it is gone', async () => {
+    expect(await ensureReconcilerSchedule(deps())).toBe('there');
+    await schedule().delete();
+    await waitFor('the Schedule to be gone', 10_000, async () =>
+      schedule()
+        .describe()
+        .then(
+          () => null,
+          () => true,
+        ),
+    );
+    expect(await ensureReconcilerSchedule(deps())).toBe('created');
+    await waitFor('its first run', 10_000, async () =>
+      (await schedule().describe()).info.numActionsTaken > 0 ? true : null,
+    );
+  });
+});
+
+describe('a try of the reconciler', () => {
+  it('goes on where the one before it was lost', async () => {
+    const pages: unknown[] = [];
+    const { reconcile } = createReconcileActivities({
+      clock: systemClock,
+      log: silentLog,
+      store: {
+        async manyOverdue({ cursor }) {
+          pages.push(cursor);
+          return { items: [], nextCursor: null };
+        },
+        manyOpen: async () => ({ items: [], nextCursor: null }),
+      },
+      lifecycles: { ensureRunning: async () => 'running', startAnew: async () => 'started' },
+      progress: temporalProgress,
+      onStarted: () => undefined,
+    });
+    const environment = new MockActivityEnvironment({ heartbeatDetails: 'noted-before' });
+    await environment.run(reconcile, { cursor: 'given' });
+    await new MockActivityEnvironment().run(reconcile, { cursor: 'given' });
+    await new MockActivityEnvironment().run(reconcile, { cursor: null });
+    expect(pages).toEqual(['noted-before', 'given', undefined]);
   });
 });
 
