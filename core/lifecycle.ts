@@ -7,7 +7,7 @@
  */
 import { ANSWERED, type ConnectionSnapshot, isEnded, type PendingConnect } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';
-import { createBell, type Inbox, type InboxEntry, type Wish } from './inbox.ts';
+import { type AskedBy, createBell, type Inbox, type InboxEntry, type Wish } from './inbox.ts';
 import type { Cargo } from './lifeboat.ts';
 import type { RefreshCause } from './refresh-transaction.ts';
 
@@ -19,6 +19,8 @@ export interface RefreshOrder {
   readonly dataCentre: string;
   /** Somebody is waiting for it. */
   readonly urgent: boolean;
+  /** Whose wish it is, where it is somebody's and no reader's. */
+  readonly askedBy?: AskedBy;
 }
 
 export interface CommandOrder {
@@ -236,6 +238,12 @@ function refreshFor(entry: InboxEntry, version: number): Step {
   return { do: 'refresh', cause, expectedVersion: named ?? version, entry };
 }
 
+function askedBy(entry: InboxEntry | null): Pick<RefreshOrder, 'askedBy'> {
+  const wish = entry?.wish;
+  const by = wish?.kind === 'forced' || wish?.kind === 'rejected' ? wish.by : undefined;
+  return by === undefined ? {} : { askedBy: by };
+}
+
 async function perform(
   step: Exclude<Step, { do: 'end' | 'sleep' }>,
   host: LifecycleHost,
@@ -258,13 +266,16 @@ async function perform(
       const { cause, expectedVersion } = step;
       const withdrawal = createBell();
       const urgent = !inbox.isEmpty();
-      const order = { attemptId: host.nextAttemptId(), cause, expectedVersion, dataCentre, urgent };
+      const attemptId = host.nextAttemptId();
+      const order = { attemptId, cause, expectedVersion, dataCentre, urgent, ...askedBy(step.entry) };
       return await attend(
         host,
         inbox,
         () => host.refresh(order, withdrawal.rung),
-        // Whoever waits goes ahead of the queue; a command goes ahead of whoever waits.
-        () => (!urgent || inbox.nextCommand() !== null) && withdrawal.ring(),
+        // Nobody waited for it so far. Whoever does now has it done ahead of the queue.
+        () => {
+          if (!urgent) withdrawal.ring();
+        },
       );
     }
   }
