@@ -13,6 +13,7 @@ import {
   isCancellation,
   log,
   makeContinueAsNewFunc,
+  patched,
   setCurrentDetails,
   setHandler,
   TimeoutFailure,
@@ -22,7 +23,7 @@ import {
 import type { CommandName } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { buildConnectionResource } from '../core/connection-resource.ts';
-import { createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
+import { type AskedBy, createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
 import { type Cargo, maybeCargo } from '../core/lifeboat.ts';
 import { type LifecycleEnd, type LifecycleHost, runLifecycle, WITHDRAWN } from '../core/lifecycle.ts';
 import {
@@ -89,7 +90,9 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   setHandler(ensureFreshUpdate, (given) => waitFor(inbox.push({ kind: 'fresh', version: versionOf(given) })), {
     description: 'Refreshes unless a newer version than the given one is on file; without one, in any case.',
   });
-  setHandler(refreshUpdate, () => waitFor(inbox.push({ kind: 'forced' })), { description: 'Refreshes now.' });
+  setHandler(refreshUpdate, (given) => waitFor(inbox.push({ kind: 'forced', by: askedBy(given) })), {
+    description: 'Refreshes now.',
+  });
   setHandler(pauseUpdate, (given) => waitFor(command('pause', given)), {
     description: 'Stops the upkeep but for the keep-alive.',
   });
@@ -102,12 +105,16 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     },
   );
 
-  setHandler(refreshSignal, () => void inbox.push({ kind: 'forced' }), {
+  setHandler(refreshSignal, (given) => void inbox.push({ kind: 'forced', by: askedBy(given) }), {
     description: 'Refresh now. No input needed.',
   });
-  setHandler(tokenRejectedSignal, (given) => void inbox.push({ kind: 'rejected', version: versionOf(given) }), {
-    description: 'SAP Concur refused the access token: find out whether the connection still lives. No input needed.',
-  });
+  setHandler(
+    tokenRejectedSignal,
+    (given) => void inbox.push({ kind: 'rejected', version: versionOf(given), by: askedBy(given) }),
+    {
+      description: 'SAP Concur refused the access token: find out whether the connection still lives. No input needed.',
+    },
+  );
   setHandler(pauseSignal, (given) => void command('pause', given), {
     description: 'Stop the upkeep but for the keep-alive. No input needed.',
   });
@@ -132,7 +139,8 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   };
 
   // *Cancel* in the UI stops the upkeep; it must not stop the run that a later `resume` is sent to.
-  CancellationScope.current().cancelRequested.catch(() => {
+  const run = CancellationScope.current();
+  run.cancelRequested.catch(() => {
     command('pause', { actor: 'operator', reason: 'cancelled in the Temporal UI' });
   });
   const host = createHost(key, publish);
@@ -204,6 +212,12 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
         log.warn('a call broke down without a verdict', { type: error.activityType, retryState: error.retryState });
       },
       wantsNewRun: () => {
+        if (run.consideredCancelled) {
+          // A run can be cancelled once: the next *Cancel* wants a run that can.
+          // replay-tested: 2026-11-21, with the history of a *Cancel* from before.
+          if (patched('new-run-after-cancel')) return true;
+          else log.debug('cancelled before runs were renewed after that');
+        }
         const { continueAsNewSuggested, historyLength, runStartTime } = workflowInfo();
         if (continueAsNewSuggested || historyLength >= MOST_EVENTS) return true;
         return historyLength >= LEAST_EVENTS && Date.now() - runStartTime.getTime() >= RUN_FOR_MS;
@@ -235,7 +249,11 @@ const MAX_TEXT = 256;
 
 /** Input from operators comes as anything: what is not usable is left out, not refused. */
 function commandWish(name: CommandName, given: CommandInput | undefined): Wish {
-  return { kind: 'command', name, actor: textOf(given?.actor) ?? 'operator', reason: textOf(given?.reason) };
+  return { kind: 'command', name, ...askedBy(given) };
+}
+
+function askedBy(given: CommandInput | undefined): AskedBy {
+  return { actor: textOf(given?.actor) ?? 'operator', reason: textOf(given?.reason) };
 }
 
 function textOf(value: unknown): string | null {

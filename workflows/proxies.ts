@@ -23,8 +23,8 @@ export const recordActivities = proxyActivities<Pick<Activities, 'loadConnection
 
 /** Calls to Concur: to be run with {@link callOptions}. */
 export const concurActivities = proxyActivities<ConcurActivities>({
-  // Longer than the longest call: its horizon, and the saving of what came late.
-  startToCloseTimeout: '10 minutes',
+  // Longer than the longest exchange: its horizon, whose tokens they are, and what becomes of them.
+  startToCloseTimeout: '15 minutes',
   // On a rate-capped queue a task may wait long before it starts; it must not die of that.
   scheduleToStartTimeout: '12 hours',
   heartbeatTimeout: '20 seconds',

@@ -7,8 +7,6 @@ import {
   pauseSignal,
   pauseUpdate,
   refreshSignal,
-  refreshUpdate,
-  resumeSignal,
   resumeUpdate,
   revokeUpdate,
   searchAttributes,
@@ -256,18 +254,6 @@ describe('what operators do', () => {
     expect(connection()).toMatchObject({ state: 'paused', reason: 'audit' });
     expect(takeTokenCalls()).toBe(1);
     expect(await handle.executeUpdate(resumeUpdate, { args: [{}] })).toMatchObject({ settled: true, state: 'active' });
-  });
-
-  it('reads a Cancel in the UI as a pause that a signal can end', async () => {
-    const { handle, connection, trail } = await startConnected();
-    await handle.cancel();
-    await env.sleep(SECOND);
-    expect(connection().state).toBe('paused');
-    await handle.signal(resumeSignal);
-    await env.sleep(SECOND);
-    expect(connection().state).toBe('active');
-    expect(await handle.executeUpdate(refreshUpdate, { args: [{}] })).toMatchObject({ settled: true, version: 2 });
-    expect(trail().map(({ type }) => type)).toContain('command.paused');
   });
 
   it('revokes at Concur, and the run ends', async () => {
