@@ -109,8 +109,11 @@ export function createExchangeActivities(deps: ActivityDeps) {
     const answer = await vault.seal(serializeTokenAnswer(result.value), sealContexts.answer(id, attemptId));
     await keepSaving(
       deps,
-      () => connections.transact(key, (aggregate) => receiveExchange(aggregate, { attemptId, answer })),
-      () => carry({ kind: 'exchange', attemptId, answer }),
+      () =>
+        connections.transact(key, (aggregate) =>
+          receiveExchange(aggregate, { attemptId, begun: begun.attempt, answer }),
+        ),
+      () => carry({ kind: 'exchange', attemptId, begun: begun.attempt, answer }),
     );
     return await finish(await outcomeOf(begun, result.value, result, app, credentials));
   }

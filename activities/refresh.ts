@@ -6,8 +6,9 @@ import type { Aggregate } from '../core/aggregate.ts';
 import { HELD_BY_BRAKE } from '../core/brake.ts';
 import { isUnheard, judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
+import { isAppError } from '../core/errors.ts';
 import type { Carry } from '../core/lifeboat.ts';
-import type { ConcurResult, TokenAnswer } from '../core/ports.ts';
+import type { ConcurResult, DataCentre, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import {
   type BegunRefresh,
@@ -30,6 +31,8 @@ export interface RefreshInput extends ConnectionKey {
   readonly attemptId: string;
   readonly cause: RefreshCause;
   readonly expectedVersion: number | null;
+  /** Who asked for it, where somebody did. */
+  readonly askedBy?: { readonly actor: string; readonly reason: string | null };
 }
 
 type Begun = Extract<BegunRefresh, { decision: 'call' }>;
@@ -40,16 +43,34 @@ export function createRefreshActivities(deps: ActivityDeps) {
 
   /** Refreshes once, if a refresh is still what is wanted when it begins. */
   async function refreshTokens(input: RefreshInput, carry: Carry): Promise<ConnectionSnapshot | null> {
-    const { app: appName, principal, attemptId, cause, expectedVersion } = input;
+    const { app: appName, principal, attemptId, ...wanted } = input;
     const key = { app: appName, principal };
     // Without a data key in memory the answer could not be kept: better not to ask.
     vault.assertReady();
     const { app, credentials } = await deps.apps.one(appName);
     const times = { policy, workflowId: deps.workflowId(key) };
 
+    const begin = (aggregate: Aggregate) => {
+      const decision = beginRefresh(aggregate, { ...times, ...wanted, attemptId, nowMs: clock.now() });
+      return snapshots.with(decision, aggregate, app);
+    };
+    const { result: begun, snapshot } = await transactWithCrowd(
+      clock,
+      (options) => connections.transact(key, begin, options),
+      ({ decision }) => decision === 'crowd-needed',
+    );
+    if (begun.decision !== 'call') return snapshot;
+    const begunAt = clock.monotonic();
+
     const finish = async (outcome: RefreshOutcome): Promise<ConnectionSnapshot | null> => {
       const decide = (aggregate: Aggregate) => {
-        const decision = finishRefresh(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
+        const decision = finishRefresh(aggregate, {
+          ...times,
+          attemptId,
+          begun: begun.attempt,
+          outcome,
+          nowMs: clock.now(),
+        });
         return snapshots.with(decision, aggregate, app);
       };
       const save = () =>
@@ -59,7 +80,7 @@ export function createRefreshActivities(deps: ActivityDeps) {
           (finished) => finished === 'crowd-needed',
         );
       const finished = await keepSaving(deps, save, () => {
-        if (outcome.kind === 'tokens') carry({ kind: 'refresh', attemptId, outcome });
+        if (outcome.kind === 'tokens') carry({ kind: 'refresh', attemptId, begun: begun.attempt, outcome });
       });
       const { snapshot: after } = finished;
       if (finished.result === 'failed' && after?.connection.reason === HELD_BY_BRAKE) {
@@ -71,29 +92,19 @@ export function createRefreshActivities(deps: ActivityDeps) {
       return after;
     };
 
-    const begin = (aggregate: Aggregate) => {
-      const decision = beginRefresh(aggregate, { ...times, attemptId, cause, expectedVersion, nowMs: clock.now() });
-      return snapshots.with(decision, aggregate, app);
-    };
-    const { result: begun, snapshot } = await transactWithCrowd(
-      clock,
-      (options) => connections.transact(key, begin, options),
-      ({ decision }) => decision === 'crowd-needed',
-    );
-    if (begun.decision !== 'call') return snapshot;
-    const begunAt = clock.monotonic();
-
     let sent: Secret;
+    let stays: DataCentre;
     try {
+      stays = deps.dataCentres.byName(begun.connection.dataCentre ?? '');
       sent = await vault.open(
         begun.token.sealed,
         sealContexts.refreshToken(begun.connection.id, begun.token.attemptId),
       );
     } catch (error) {
-      await finish({ kind: 'failure', verdict: unsent('vault-failed'), correlationId: null });
-      throw error;
+      const reason = isAppError(error, 'configuration-invalid') ? 'data-centre-unknown' : 'vault-failed';
+      log.error({ err: error, ...key, reason }, 'the refresh could not be sent');
+      return await finish({ kind: 'failure', verdict: unsent(reason), correlationId: null });
     }
-    const stays = deps.dataCentres.byName(begun.connection.dataCentre ?? '');
     if (isTooLate(clock, begunAt)) {
       return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
     }
@@ -106,8 +117,11 @@ export function createRefreshActivities(deps: ActivityDeps) {
       const verdict = judge('refresh', { kind: 'transport', transport: 'timeout', sent: true });
       await finish({ kind: 'failure', verdict, correlationId: null });
     });
-    const outcome = await outcomeOf(begun, result, sent, { stays, requiredScopes: app.requiredScopes });
-    observe(begun, cause, result, outcome);
+    const outcome = await outcomeOf(begun, result, sent, {
+      stays: result.dataCentre,
+      requiredScopes: app.requiredScopes,
+    });
+    observe(begun, wanted.cause, result, outcome);
     return await finish(outcome);
   }
 

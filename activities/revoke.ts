@@ -64,8 +64,8 @@ export function createRevokeActivities(deps: ActivityDeps) {
         sealContexts.accessToken(connection.id, stored.token.attemptId),
       );
     } catch (error) {
-      await finish({ kind: 'failure', verdict: unsent('vault-failed'), correlationId: null });
-      throw error;
+      log.error({ err: error, ...key }, 'the access token does not open');
+      return await finish({ kind: 'failure', verdict: unsent('vault-failed'), correlationId: null });
     }
     // Sent much later it might end a connection that was made since.
     if (isTooLate(clock, begunAt)) {

@@ -4,7 +4,7 @@ import type { Verdict } from '../core/concur-codes.ts';
 import type { Clock } from '../core/ports.ts';
 
 /** A verdict of our own: the request never left. */
-export function unsent(reason: 'vault-failed' | 'frozen-before-sending'): Verdict {
+export function unsent(reason: 'vault-failed' | 'data-centre-unknown' | 'frozen-before-sending'): Verdict {
   return {
     outcome: 'transient',
     scope: 'service',

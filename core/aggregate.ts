@@ -4,6 +4,7 @@
  * Stores load an {@link Aggregate} under a row lock, hand it to a pure function of the core, and write the
  * {@link Changes} that it decides. So PostgreSQL and the in-memory twin share every rule and differ in storage alone.
  */
+import type { AppTrouble } from './app-trouble.ts';
 import type { Crowd } from './brake.ts';
 import type { Connection } from './connection.ts';
 import type { AuditEntry } from './audit-entry.ts';
@@ -79,6 +80,8 @@ export interface Aggregate {
   readonly sessions: readonly ConnectSession[];
   /** Only where the transaction asked for it: a death is decided with the others in sight. */
   readonly crowd?: Crowd;
+  /** Data centres that refuse the app's own credentials. */
+  readonly appTroubles?: readonly AppTrouble[];
 }
 
 export interface Changes {
@@ -102,6 +105,19 @@ export interface Changes {
     /** The crowd is too large: the brake goes on. */
     readonly tripsBrake: boolean;
   };
+  /** What a call told of the app's own credentials in a data centre. */
+  readonly appTrouble?:
+    | {
+        /** Counted on top of what is on file by then. */
+        readonly kind: 'refused';
+        readonly dataCentre: string;
+        readonly reason: string;
+        readonly concurCode: number | null;
+        readonly atMs: number;
+        /** With what was on file when it was decided, the app is blocked there from now on. */
+        readonly blocks: boolean;
+      }
+    | { readonly kind: 'cleared'; readonly dataCentre: string };
 }
 
 /** What a transaction returns to its caller, and what it writes. */

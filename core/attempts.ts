@@ -39,6 +39,11 @@ export function settleOthers(attempts: readonly Attempt[], finishedId: string, n
   });
 }
 
+/** With the attempt, should the database have forgotten it. */
+export function withAttempt(attempts: readonly Attempt[], attempt: Attempt): readonly Attempt[] {
+  return attempts.some(({ id }) => id === attempt.id) ? attempts : [attempt, ...attempts];
+}
+
 /** Whether a refresh of this version never told how it ended: it may have taken the living token with it. */
 export function isRotationLost(attempts: readonly Attempt[], version: number): boolean {
   return attempts.some(

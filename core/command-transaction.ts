@@ -3,6 +3,7 @@
  * the very transaction that records the wish; the call to Concur comes after.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
+import { noteTrouble } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import type { Connection } from './connection.ts';
 import { closeLost, emptied, hasAnswer, openUntil, SEND_BUDGET_MS, unrefused } from './attempts.ts';
@@ -148,6 +149,7 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs;
   // Told before.
   if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain') return { result: null, changes: {} };
+  const trouble = noteTrouble(aggregate, verdict, { dataCentre: connection.dataCentre, nowMs });
   const event: ConnectionEvent = { type: 'revoke-failed', verdict, correlationId };
   const transition = reduceConnection(connection, event, contextOf(input));
   // Refused: the access token is of no use any more, so the next step is the refresh that proves it.
@@ -160,6 +162,7 @@ export function finishRevoke(aggregate: Aggregate, input: FinishRevoke): Decisio
       events: transition.events,
       attempts: [{ ...attempt, status: isUncertain ? 'uncertain' : 'done' }],
       ...(refused ? { accessToken: null } : {}),
+      ...trouble.changes,
     },
   };
 }

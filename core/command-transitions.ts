@@ -30,6 +30,10 @@ export function resume(before: Connection, context: TransitionContext): Transiti
 /** The app's credentials work again, or the brake was released: what waited for it is tried now. */
 export function appRestored(before: Connection, context: TransitionContext): Transition {
   if (before.state === 'blocked') return backToWork(before, context, 'app.restored');
+  // A revoke that had to refresh first stood before the same door.
+  if (before.state === 'revoking' && (before.nextActionAtMs ?? 0) > context.nowMs) {
+    return { connection: { ...before, nextActionAtMs: context.nowMs }, events: [] };
+  }
   if (before.state !== 'suspended' || before.reason !== HELD_BY_BRAKE) return { connection: before, events: [] };
   const after = { ...before, nextActionAtMs: context.nowMs };
   return { connection: after, events: [audit(before, after, context, { type: 'brake.released' })] };

@@ -6,6 +6,7 @@
  * is touched.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
+import { blockedAt } from './app-trouble.ts';
 import { type Connection, type ConnectionKey, isEnded, type PrincipalType } from './connection.ts';
 import { closeLost, openUntil, SEND_BUDGET_MS } from './attempts.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
@@ -105,20 +106,27 @@ export type BegunExchange =
       readonly userId: string | null;
     }
   | { readonly decision: 'wait'; readonly untilMs: number }
+  /** The app's own credentials are refused where request tokens are exchanged: no use is spent. */
+  | { readonly decision: 'app-blocked' }
   | { readonly decision: 'settled' };
+
+/** Data centre of every exchange. */
+export const GLOBAL_LANDING_ZONE = 'glz';
 
 export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decision<BegunExchange> {
   const { connection } = aggregate;
   const { nowMs } = input;
   const session = aggregate.sessions.find(({ id }) => id === input.sessionId);
+  const received = aggregate.attempts.find(
+    ({ status, sessionId }) => status === 'received' && sessionId === input.sessionId,
+  );
+  // Whatever became of the session meanwhile: what was obtained has to be kept or revoked.
+  if (connection !== null && received !== undefined) {
+    const userId = session?.userId ?? null;
+    return { result: { decision: 'resume', connection, attempt: received, userId }, changes: {} };
+  }
   if (connection === null || session === undefined || session.status !== 'completed') {
     return { result: { decision: 'settled' }, changes: {} };
-  }
-  const received = aggregate.attempts.find(
-    ({ status, sessionId }) => status === 'received' && sessionId === session.id,
-  );
-  if (received !== undefined) {
-    return { result: { decision: 'resume', connection, attempt: received, userId: session.userId }, changes: {} };
   }
   const isOver = connection.state === 'revoking' || isEnded(connection.state);
   if (isOver && session.requestToken === null)
@@ -135,6 +143,10 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
     return giveUp(aggregate, connection, session, 'request-token-rejected', input);
   }
   if (session.nextTryAtMs > nowMs) return { result: { decision: 'wait', untilMs: session.nextTryAtMs }, changes: {} };
+  if (blockedAt(aggregate, GLOBAL_LANDING_ZONE) !== null) {
+    const waiting = { ...session, nextTryAtMs: nowMs + blockedPauseMs(input.policy) };
+    return { result: { decision: 'app-blocked' }, changes: { sessions: [waiting] } };
+  }
 
   const attempt: Attempt = {
     id: input.attemptId,
@@ -198,8 +210,18 @@ export function hasOthers({ sessions }: Aggregate, session: ConnectSession | und
 }
 
 /** Puts the sealed answer on file: before identity, before the tokens are sorted, before anything. */
-export function receiveExchange(aggregate: Aggregate, input: { attemptId: string; answer: string }): Decision<boolean> {
-  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
+export function receiveExchange(
+  aggregate: Aggregate,
+  input: {
+    readonly attemptId: string;
+    readonly answer: string;
+    /** As it was begun, in case the database has forgotten it while its session still waits. */
+    readonly begun?: Attempt;
+  },
+): Decision<boolean> {
+  const { begun } = input;
+  const isWaitedFor = aggregate.sessions.some(({ id, status }) => id === begun?.sessionId && status === 'completed');
+  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId) ?? (isWaitedFor ? begun : undefined);
   if (attempt === undefined || attempt.status === 'done') return { result: false, changes: {} };
   return { result: true, changes: { attempts: [{ ...attempt, status: 'received', answer: input.answer }] } };
 }
@@ -207,6 +229,11 @@ export function receiveExchange(aggregate: Aggregate, input: { attemptId: string
 /** Settles a session: its request token is of no more use and goes. */
 export function shred(session: ConnectSession, status: 'connected' | 'failed', failure: string | null): ConnectSession {
   return { ...session, status, failure, requestToken: null };
+}
+
+/** Looking again whether the app is still blocked costs no call, and an administrator may be waiting. */
+export function blockedPauseMs(policy: RefreshPolicy): number {
+  return policy.appProbeEveryMs;
 }
 
 /** Pause before the use after `uses` earlier ones. */

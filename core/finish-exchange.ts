@@ -3,10 +3,19 @@
  * connection that is connecting, and beside a living one nothing but the session.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
+import { clearTrouble, isAppTrouble, noteTrouble, RECHECK_MS } from './app-trouble.ts';
 import { settleOthers } from './attempts.ts';
 import type { Verdict } from './concur-codes.ts';
-import { type Connection, isEnded } from './connection.ts';
-import { exchangeContext, type ExchangeTimes, hasOthers, MAX_USES, shred } from './exchange-transaction.ts';
+import { type Connection, isEnded, isLiving } from './connection.ts';
+import {
+  blockedPauseMs,
+  exchangeContext,
+  type ExchangeTimes,
+  GLOBAL_LANDING_ZONE,
+  hasOthers,
+  MAX_USES,
+  shred,
+} from './exchange-transaction.ts';
 import type { GrantFacts, IdentityFacts } from './transition.ts';
 import { reduceConnection } from './transitions.ts';
 
@@ -35,6 +44,8 @@ export type ExchangeOutcome =
       readonly verdict: Verdict;
       readonly sent: boolean;
       readonly correlationId: string | null;
+      /** Data centre that gave the answer, where it is not the landing zone. */
+      readonly dataCentre?: string;
     };
 
 export interface FinishExchange extends ExchangeTimes {
@@ -70,6 +81,11 @@ function finishConnected(
   outcome: Extract<ExchangeOutcome, { kind: 'tokens' }>,
   input: FinishExchange,
 ): Decision<FinishedExchange> {
+  // Another Connect was faster, and this one's was over: its tokens overwrite nothing, but may be the ones that live on.
+  if (session === undefined && isLiving(connection.state) && connection.version !== attempt.versionRead) {
+    const candidate = { sealed: outcome.refreshToken, attemptId: attempt.id, refused: false };
+    return { result: 'duplicate', changes: { attempts: [{ ...attempt, status: 'done', answer: null, candidate }] } };
+  }
   const event = {
     type: 'exchange-succeeded',
     facts: outcome.facts,
@@ -101,6 +117,7 @@ function finishConnected(
         .map((other) =>
           other.id === attempt.sessionId ? shred(other, 'connected', null) : shred(other, 'failed', 'connect-failed'),
         ),
+      ...clearTrouble(aggregate, GLOBAL_LANDING_ZONE),
     },
   };
 }
@@ -156,14 +173,18 @@ function finishFailed(
   if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain' && isUncertain) {
     return { result: 'duplicate', changes: {} };
   }
+  const trouble = noteTrouble(aggregate, verdict, { dataCentre: outcome.dataCentre ?? GLOBAL_LANDING_ZONE, nowMs });
   if (session === undefined || session.status !== 'completed')
-    return { result: 'failed', changes: { attempts: [settled] } };
+    return { result: 'failed', changes: { attempts: [settled], ...trouble.changes } };
 
-  const uses = sent ? session.uses : session.uses - 1;
+  // A request token that was not looked at, because the client was refused before, has lost nothing.
+  const isSpent = sent && !isAppTrouble(verdict);
+  const uses = isSpent ? session.uses : session.uses - 1;
   const pauseMs = verdict.pauseMs ?? 0;
-  const nextTryAtMs = sent
+  const unspentPauseMs = !sent ? UNSENT_PAUSE_MS : trouble.isFirst ? RECHECK_MS : blockedPauseMs(input.policy);
+  const nextTryAtMs = isSpent
     ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
-    : nowMs + UNSENT_PAUSE_MS;
+    : nowMs + Math.max(unspentPauseMs, pauseMs);
   const isUnwanted = connection.state === 'revoking' || isEnded(connection.state);
   const isFinal = isUnwanted || verdict.outcome === 'dead' || uses >= MAX_USES || nextTryAtMs >= session.expiresAtMs;
   const event = {
@@ -179,7 +200,10 @@ function finishFailed(
   const failure = verdict.outcome === 'dead' ? 'request-token-rejected' : 'connect-failed';
   const nextSession = event.final ? shred(session, 'failed', failure) : { ...session, uses, nextTryAtMs };
   // Tries that never left come four a minute: beside a living connection the last of them is enough.
-  const isNoise = !sent && !event.final && connection.state !== 'connecting';
+  const isNoise = !isSpent && !event.final && connection.state !== 'connecting';
   const changes = { ...transition, ...(isNoise ? { events: [] } : {}) };
-  return { result: 'failed', changes: { ...changes, attempts: [settled], sessions: [nextSession] } };
+  return {
+    result: 'failed',
+    changes: { ...changes, attempts: [settled], sessions: [nextSession], ...trouble.changes },
+  };
 }

@@ -7,13 +7,19 @@
 import type { CommandName } from './command-transaction.ts';
 import type { ConnectionSnapshot } from './connection.ts';
 
+/** Who asked, for the audit trail. */
+export interface AskedBy {
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
 export type Wish =
   | { readonly kind: 'connect'; readonly sessionId: string }
   /** A reader found this version stale; null: whatever is on file. */
   | { readonly kind: 'fresh'; readonly version: number | null }
-  | { readonly kind: 'forced' }
+  | { readonly kind: 'forced'; readonly by?: AskedBy }
   /** Concur refused a token of this version; null: the sender did not say which. */
-  | { readonly kind: 'rejected'; readonly version: number | null }
+  | { readonly kind: 'rejected'; readonly version: number | null; readonly by?: AskedBy }
   | { readonly kind: 'command'; readonly name: CommandName; readonly actor: string; readonly reason: string | null };
 
 /** A wish and how far it has come. `settled` is read by the waiting handler. */

@@ -5,7 +5,7 @@
  * dies of whatever, the workflow finds it in the failure, and saves it before it does anything else. Nothing in it is
  * of use without the vault: the tokens are sealed for this connection and this attempt.
  */
-import type { Aggregate, Decision } from './aggregate.ts';
+import type { Aggregate, Attempt, Decision } from './aggregate.ts';
 import { receiveExchange } from './exchange-transaction.ts';
 import type { RefreshPolicy } from './refresh-policy.ts';
 import { finishRefresh, type RefreshOutcome } from './refresh-transaction.ts';
@@ -14,12 +14,15 @@ export type Cargo =
   | {
       readonly kind: 'refresh';
       readonly attemptId: string;
+      /** As it was begun. */
+      readonly begun: Attempt;
       /** Tokens sealed under the attempt. */
       readonly outcome: Extract<RefreshOutcome, { readonly kind: 'tokens' }>;
     }
   | {
       readonly kind: 'exchange';
       readonly attemptId: string;
+      readonly begun: Attempt;
       /** The whole answer, sealed under the attempt. */
       readonly answer: string;
     };
@@ -40,10 +43,10 @@ export function saveCargo(
   cargo: Cargo,
   times: { readonly nowMs: number; readonly policy: RefreshPolicy; readonly workflowId: string },
 ): Decision<null> {
-  const { attemptId } = cargo;
+  const { attemptId, begun } = cargo;
   const { changes } =
     cargo.kind === 'refresh'
-      ? finishRefresh(aggregate, { ...times, attemptId, outcome: cargo.outcome })
-      : receiveExchange(aggregate, { attemptId, answer: cargo.answer });
+      ? finishRefresh(aggregate, { ...times, attemptId, begun, outcome: cargo.outcome })
+      : receiveExchange(aggregate, { attemptId, begun, answer: cargo.answer });
   return { result: null, changes };
 }

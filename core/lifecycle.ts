@@ -265,7 +265,7 @@ async function perform(
     case 'refresh': {
       const { cause, expectedVersion } = step;
       const withdrawal = createBell();
-      const urgent = !inbox.isEmpty();
+      const urgent = cause !== 'due' || !inbox.isEmpty();
       const attemptId = host.nextAttemptId();
       const order = { attemptId, cause, expectedVersion, dataCentre, urgent, ...askedBy(step.entry) };
       return await attend(

@@ -13,12 +13,14 @@ import {
   SEND_BUDGET_MS,
   settleOthers,
   unrefused,
+  withAttempt,
 } from './attempts.ts';
+import { type AppTrouble, blockedAt, blockedVerdict, clearTrouble, noteTrouble } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import { decideDeath } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
-import { horizonMs, keepAliveAtMs, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
-import type { GrantFacts, Remaining, TransitionContext } from './transition.ts';
+import { horizonMs, keepAliveAtMs, LEAST_INTERVAL_MS, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
+import { audit, type GrantFacts, type Remaining, type TransitionContext } from './transition.ts';
 import { isProof } from './refresh-transitions.ts';
 import { reduceConnection } from './transitions.ts';
 
@@ -33,6 +35,8 @@ export interface BeginRefresh {
   readonly cause: RefreshCause;
   /** Version that the caller knows; a newer one on file means that the work is done. Null: no matter. */
   readonly expectedVersion: number | null;
+  /** Who asked for it, where somebody did: a command is on record. */
+  readonly askedBy?: { readonly actor: string; readonly reason: string | null };
   readonly nowMs: number;
   readonly policy: RefreshPolicy;
   readonly workflowId: string;
@@ -49,6 +53,8 @@ export type BegunRefresh =
   | { readonly decision: 'adopted' }
   /** Not now: an attempt is open, or Concur asked for a pause. */
   | { readonly decision: 'wait'; readonly untilMs: number }
+  /** The app's own credentials are refused at this data centre: no connection calls. */
+  | { readonly decision: 'app-blocked' }
   /** It is about a death: to be decided again with the crowd in sight. Nothing is written. */
   | { readonly decision: 'crowd-needed' };
 
@@ -57,6 +63,11 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
   const { nowMs, policy, cause } = input;
   if (connection === null || !mayRefresh(connection, cause)) return { result: { decision: 'adopted' }, changes: {} };
   if (input.expectedVersion !== null && connection.version > input.expectedVersion) {
+    return { result: { decision: 'adopted' }, changes: {} };
+  }
+  // However short a life Concur gives a token, its readers make no storm.
+  const sentAtMs = connection.accessTokenSentAtMs ?? 0;
+  if (cause === 'fresh' && connection.state === 'active' && nowMs - sentAtMs < LEAST_INTERVAL_MS) {
     return { result: { decision: 'adopted' }, changes: {} };
   }
   if (cause === 'due' || cause === 'revoke') {
@@ -70,6 +81,8 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
   }
   const token = untriedToken(aggregate);
   if (token === null) return endRefused(aggregate, connection, input);
+  const trouble = blockedAt(aggregate, connection.dataCentre);
+  if (trouble !== null) return beginBlocked(connection, trouble, input);
 
   const attempt: Attempt = {
     id: input.attemptId,
@@ -86,8 +99,29 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
   const read = cause === 'fresh' ? { connection: { ...connection, lastReadAtMs: nowMs } } : {};
   return {
     result: { decision: 'call', connection, token, attempt },
-    changes: { ...read, attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)] },
+    changes: { ...read, ...asked(connection, input), attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)] },
   };
+}
+
+/** What the call would have been told is known already. */
+function beginBlocked(connection: Connection, trouble: AppTrouble, input: BeginRefresh): Decision<BegunRefresh> {
+  const event = {
+    type: 'refresh-failed',
+    verdict: blockedVerdict(trouble),
+    remaining: { kind: 'none', rotationLost: false, held: false },
+    uncertainUntilMs: null,
+    correlationId: null,
+  } as const;
+  const transition = reduceConnection(connection, event, contextOf(input));
+  const events = [...(asked(connection, input).events ?? []), ...transition.events];
+  return { result: { decision: 'app-blocked' }, changes: { connection: transition.connection, events } };
+}
+
+function asked(connection: Connection, input: BeginRefresh): Pick<Changes, 'events'> {
+  const { cause, askedBy } = input;
+  if (askedBy === undefined) return {};
+  const type = cause === 'rejected' ? 'command.token-rejected' : 'command.refresh';
+  return { events: [audit(connection, connection, { ...contextOf(input), ...askedBy }, { type })] };
 }
 
 function mayRefresh(connection: Connection, cause: RefreshCause): boolean {
@@ -176,10 +210,14 @@ export type RefreshOutcome =
       readonly correlationId: string | null;
       /** What came was no answer of Concur's own: the refresh may have been carried out. */
       readonly isUnheard?: boolean;
+      /** Data centre that gave the answer, where it is not the connection's own. */
+      readonly dataCentre?: string;
     };
 
 export interface FinishRefresh {
   readonly attemptId: string;
+  /** As it was begun: the database may have forgotten it (a fail-over, a restored backup), what it brought stays good. */
+  readonly begun?: Attempt;
   readonly outcome: RefreshOutcome;
   readonly nowMs: number;
   readonly policy: RefreshPolicy;
@@ -191,7 +229,7 @@ export type FinishedRefresh = 'saved' | 'candidate' | 'failed' | 'duplicate' | '
 
 export function finishRefresh(aggregate: Aggregate, input: FinishRefresh): Decision<FinishedRefresh> {
   const { connection } = aggregate;
-  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId);
+  const attempt = aggregate.attempts.find(({ id }) => id === input.attemptId) ?? forgotten(aggregate, input);
   if (connection === null || attempt === undefined || attempt.status === 'done') {
     return { result: 'duplicate', changes: {} };
   }
@@ -201,6 +239,13 @@ export function finishRefresh(aggregate: Aggregate, input: FinishRefresh): Decis
   if (isEnded(connection.state) || connection.state === 'connecting') return keepCandidate(attempt, null);
   if (connection.version !== attempt.versionRead) return keepCandidate(attempt, outcome.refreshToken);
   return save(aggregate, connection, attempt, outcome, input);
+}
+
+/** The attempt as it was begun, when nothing on file shows that its tokens were ever saved. */
+function forgotten({ grant }: Aggregate, { attemptId, begun, outcome }: FinishRefresh): Attempt | undefined {
+  if (outcome.kind !== 'tokens' || outcome.refreshToken === null) return undefined;
+  const isSaved = grant.current?.attemptId === attemptId || grant.previous?.attemptId === attemptId;
+  return isSaved ? undefined : begun;
 }
 
 function save(
@@ -219,7 +264,8 @@ function save(
       events: transition.events,
       grant: nextGrant(aggregate, attempt, outcome.refreshToken),
       accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
-      attempts: settleOthers(aggregate.attempts, attempt.id, input.nowMs),
+      attempts: settleOthers(withAttempt(aggregate.attempts, attempt), attempt.id, input.nowMs),
+      ...clearTrouble(aggregate, connection.dataCentre),
     },
   };
 }
@@ -261,8 +307,11 @@ function finishFailed(
     if (settled.status === attempt.status) return { result: 'duplicate', changes: {} };
     return { result: 'failed', changes: { attempts: [settled] } };
   }
+  const trouble = noteTrouble(aggregate, verdict, { dataCentre: outcome.dataCentre ?? connection.dataCentre, nowMs });
   // Somebody saved newer tokens meanwhile: this failure speaks of a token that is no longer in use.
-  if (connection.version !== attempt.versionRead) return { result: 'failed', changes: { attempts: [settled] } };
+  if (connection.version !== attempt.versionRead) {
+    return { result: 'failed', changes: { attempts: [settled], ...trouble.changes } };
+  }
 
   const refusedId = isProof(connection, verdict, nowMs) ? (attempt.tokenAttemptId ?? undefined) : undefined;
   const marked = refusedId === undefined ? null : markRefused(aggregate, refusedId);
@@ -276,6 +325,7 @@ function finishFailed(
     verdict,
     remaining: death === undefined ? remaining : { ...remaining, held: death.held },
     uncertainUntilMs: isUncertain ? attempt.horizonAtMs : null,
+    isFirstOfApp: trouble.isFirst,
     correlationId,
   } as const;
   const transition = reduceConnection(connection, event, contextOf(input));
@@ -286,6 +336,7 @@ function finishFailed(
       connection: transition.connection,
       events: transition.events,
       attempts: [settled, ...(marked === null ? [] : others)],
+      ...trouble.changes,
       ...(marked === null ? {} : { grant: marked.grant }),
       ...death?.changes,
       ...(death?.held === true ? unrefused({ grant: aggregate.grant, attempts: [settled, ...others] }) : {}),

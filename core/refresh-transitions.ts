@@ -2,6 +2,7 @@
  * How a refresh changes a connection. The only place where one dies: `consequence` says so for a verdict `dead`, and
  * only when nothing else on file is left to try.
  */
+import { RECHECK_MS } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
@@ -166,10 +167,14 @@ function consequence(
     case 'revoked':
       return { state: 'suspended', nextActionAtMs: suspendedAt, reason: verdict.reason, suspectedSinceMs };
     case 'app-blocked':
-      // The guardian wakes it; the long timer is there in case nobody does.
+      // The guardian wakes it; the long timer is there in case nobody does. A first answer, of the app's and of this
+      // connection's, may be a mishap: asked again at once it is confirmed or over.
       return {
         state: 'blocked',
-        nextActionAtMs: nowMs + policy.appProbeEveryMs * 15,
+        nextActionAtMs:
+          event.isFirstOfApp === true && failed.failureCount === 1
+            ? nowMs + RECHECK_MS
+            : nowMs + policy.appProbeEveryMs * 15,
         reason: verdict.reason,
         suspectedSinceMs,
       };

@@ -1,28 +1,37 @@
 /** What the workflow gets to see of a connection, made from what is on file. */
 import type { Aggregate } from './aggregate.ts';
-import { ANSWERED, type ConnectionSnapshot } from './connection.ts';
+import { ANSWERED, type ConnectionSnapshot, type PendingConnect } from './connection.ts';
 import { openUntil } from './attempts.ts';
 import { type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 
-/** Null when no such connection exists. `answered` sessions (an answer is on file) are due at once. */
+/** Null when no such connection exists. */
 export function buildSnapshot(
   aggregate: Aggregate,
   context: { readonly nowMs: number; readonly policy: RefreshPolicy; readonly listingUrl: string | null },
 ): ConnectionSnapshot | null {
-  const { connection, attempts, sessions } = aggregate;
+  const { connection, attempts } = aggregate;
   if (connection === null) return null;
-  const answered = new Set(attempts.filter(({ status }) => status === 'received').map(({ sessionId }) => sessionId));
   return {
     connection,
-    pendingConnects: sessions
-      .filter(({ status }) => status === 'completed')
-      .map(({ id, uses, nextTryAtMs }) => ({
-        sessionId: id,
-        uses,
-        nextTryAtMs: answered.has(id) ? ANSWERED : nextTryAtMs,
-      })),
+    pendingConnects: pendingConnects(aggregate),
     openUntilMs: openUntil(attempts, context.nowMs),
     upkeep: upkeepOf(context.policy, connection, context.nowMs),
     listingUrl: context.listingUrl,
   };
+}
+
+/** Answers on file first, whether their session still waits or not: they only have to be finished. */
+function pendingConnects({ attempts, sessions }: Aggregate): readonly PendingConnect[] {
+  const answered = new Set(
+    attempts.flatMap(({ status, sessionId }) => (status === 'received' && sessionId !== null ? [sessionId] : [])),
+  );
+  const waiting = sessions.filter(({ id, status }) => status === 'completed' && !answered.has(id));
+  return [
+    ...[...answered].map((sessionId) => ({
+      sessionId,
+      uses: sessions.find(({ id }) => id === sessionId)?.uses ?? 1,
+      nextTryAtMs: ANSWERED,
+    })),
+    ...waiting.map(({ id, uses, nextTryAtMs }) => ({ sessionId: id, uses, nextTryAtMs })),
+  ];
 }

@@ -3,6 +3,7 @@
  * PostgreSQL, the simulation in memory; one conformance suite holds both to the same behaviour.
  */
 import type { Aggregate, Decision } from './aggregate.ts';
+import type { AppTrouble } from './app-trouble.ts';
 import type { AuditEntry } from './audit-entry.ts';
 import type { CrowdQuestion } from './brake.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
@@ -203,11 +204,17 @@ export interface Landing {
   readonly nextSteps: readonly string[];
 }
 
-export interface SealedAppSecret {
+export interface AppSecretFacts {
   readonly id: string;
+  readonly createdAtMs: number;
+  /** Noted when another than the one before it worked, not at every call. */
+  readonly lastWorkedAtMs: number | null;
+  readonly retiredAtMs: number | null;
+}
+
+export interface SealedAppSecret extends AppSecretFacts {
   /** Sealed under `app_secrets:{id}:client_secret`. */
   readonly sealed: string;
-  readonly createdAtMs: number;
 }
 
 export interface AppStore {
@@ -215,8 +222,15 @@ export interface AppStore {
   maybeOne(app: string): Promise<App | null>;
   /** Secrets not retired, newest first. */
   secrets(app: string): Promise<readonly SealedAppSecret[]>;
+  /** All secrets, the retired ones too, newest first. */
+  manySecrets(app: string): Promise<readonly AppSecretFacts[]>;
+  /** Concur took this secret; keeps the latest. */
+  noteSecretWorked(app: string, id: string, atMs: number): Promise<void>;
+  /** False when there is no such secret, or it is retired already. */
+  retireSecret(app: string, id: string, atMs: number): Promise<boolean>;
   /** Adds or changes; refuses (`conflict`) a changed client id. Never removes. */
   apply(app: App): Promise<'added' | 'changed' | 'unchanged'>;
+  /** With `revive` one that was retired is back in use, as if it had been added now. */
   addSecret(
     app: string,
     secret: {
@@ -225,7 +239,8 @@ export interface AppStore {
       readonly fingerprint: string;
       readonly createdAtMs: number;
     },
-  ): Promise<'added' | 'known'>;
+    options?: { readonly revive: boolean },
+  ): Promise<'added' | 'known' | 'revived'>;
 }
 
 /** The brake of an app in one data centre: on unless it was released after it tripped. */
@@ -239,6 +254,32 @@ export interface BrakeStore {
   many(app: string): Promise<readonly Brake[]>;
   /** Takes the brake off in every data centre of the app where it is on; which those are. */
   release(app: string, atMs: number): Promise<readonly string[]>;
+}
+
+/** Trouble with the apps' own credentials, and the connections that wait for its end or for the brake's release. */
+export interface AppTroubleStore {
+  /** By data centre; what has been seen once only, too. */
+  many(app: string): Promise<readonly AppTrouble[]>;
+  /** The credentials are proven: connections may call again. */
+  clear(app: string, dataCentre: string): Promise<void>;
+  /** Where connections wait, and how many. */
+  countWaiting(app: string): Promise<readonly Waiting[]>;
+  /** Connections that have waited since then at the latest, by principal. `limit`: 1 to 200. */
+  manyWaiting(
+    query: Omit<Waiting, 'count'> & {
+      readonly app: string;
+      readonly sinceByMs: number;
+      readonly cursor?: string;
+      readonly limit: number;
+    },
+  ): Promise<Page<ConnectionKey>>;
+}
+
+/** Connections of an app in a data centre that wait for its `credentials`, or for the `brake` to be released. */
+export interface Waiting {
+  readonly dataCentre: string;
+  readonly waitsFor: 'credentials' | 'brake';
+  readonly count: number;
 }
 
 // ── Clients of the partner API ─────────────────────────────────────────────────────────────────────────────

@@ -59,6 +59,8 @@ export type ConnectionEvent =
       readonly remaining: Remaining;
       /** End of this attempt's own horizon while its outcome is unknown, else null. */
       readonly uncertainUntilMs: number | null;
+      /** It speaks of the app's own credentials, and nobody else has been told so there yet. */
+      readonly isFirstOfApp?: boolean;
       readonly correlationId: string | null;
     }
   | { readonly type: 'refresh-postponed' }

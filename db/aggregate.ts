@@ -2,9 +2,10 @@
  * Loads what a transaction on a connection sees and writes what it decided. Both halves travel as one batch each:
  * a whole `transact` costs two round trips.
  */
-import type { Aggregate, Changes, Decision, Grant } from '../core/aggregate.ts';
+import type { Aggregate, Attempt, Changes, Decision, Grant } from '../core/aggregate.ts';
 import type { CrowdQuestion } from '../core/brake.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
+import { buildTrouble, type TroubleRow, troubleSelection, writeTrouble } from './app-trouble.ts';
 import { type AttemptRow, attemptColumns, buildAttempt } from './attempt-row.ts';
 import { buildInsert, buildUpsert, timeOf } from './columns.ts';
 import {
@@ -22,7 +23,7 @@ import { notifyStatement } from './notice-channel.ts';
 import { lockKey, type Outcome, type Send, type Statement } from './query.ts';
 import { buildConnectSession, connectSessionColumns, connectSessionKeeps, type SessionRow } from './session-row.ts';
 
-/** Far more than the rules of the core can leave behind; the newest are kept. */
+/** An outage of a day leaves more behind: what holds a token or an answer is seen first, then the newest. */
 const MOST_ATTEMPTS = 50;
 
 /** Held by every writer of a connection, whether its row exists yet or not. */
@@ -33,7 +34,7 @@ export function connectionLock(key: ConnectionKey): bigint {
 /** Reads the aggregate; with `forUpdate` the row stays locked against writers that hold no {@link connectionLock}. */
 export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: boolean): Promise<Aggregate> {
   const values = [key.app, key.principal];
-  const [connections, attempts, sessions] = await send(
+  const [connections, attempts, sessions, troubles] = await send(
     {
       text: `SELECT ${connectionSelection}, ${grantSelection} FROM connections c
         WHERE c.app = $1 AND c.principal = $2 ${forUpdate ? 'FOR NO KEY UPDATE' : ''}`,
@@ -42,7 +43,7 @@ export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: b
     {
       text: `SELECT a.* FROM refresh_attempts a JOIN connections c ON c.id = a.connection_id
         WHERE c.app = $1 AND c.principal = $2 AND (a.status <> 'done' OR a.candidate IS NOT NULL)
-        ORDER BY a.started_at DESC, a.id DESC LIMIT ${MOST_ATTEMPTS}`,
+        ORDER BY (a.candidate IS NULL AND a.answer IS NULL), a.started_at DESC, a.id DESC LIMIT ${MOST_ATTEMPTS}`,
       values,
     },
     {
@@ -50,16 +51,23 @@ export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: b
         ORDER BY created_at, id`,
       values,
     },
+    { text: `${troubleSelection} WHERE app = $1 ORDER BY data_centre`, values: [key.app] },
   );
   const row: (ConnectionRow & GrantRow) | undefined = connections?.rows[0];
   const attemptRows: AttemptRow[] = attempts?.rows ?? [];
   const sessionRows: SessionRow[] = sessions?.rows ?? [];
+  const troubleRows: TroubleRow[] = troubles?.rows ?? [];
   return {
     connection: row === undefined ? null : buildConnection(row),
     grant: row === undefined ? { current: null, previous: null } : buildGrant(row),
-    attempts: attemptRows.map(buildAttempt),
+    attempts: attemptRows.map(buildAttempt).sort(newestFirst),
     sessions: sessionRows.map(buildConnectSession),
+    appTroubles: troubleRows.map(buildTrouble),
   };
+}
+
+function newestFirst(one: Attempt, other: Attempt): number {
+  return other.startedAtMs - one.startedAtMs || (one.id < other.id ? 1 : -1);
 }
 
 /** Loads, decides, and gives what is to be written before COMMIT. The caller holds the {@link connectionLock}. */
@@ -85,6 +93,7 @@ function buildWrites(key: ConnectionKey, before: Aggregate, changes: Changes): S
   if (connection === null) return sessions;
   const { id: connectionId } = connection;
   const writes: Statement[] = [...sessions];
+  if (changes.appTrouble !== undefined) writes.push(writeTrouble(key.app, changes.appTrouble));
   if (changes.connection !== undefined || changes.grant !== undefined) {
     writes.unshift(writeConnection(connection, changes.grant ?? before.grant));
   }

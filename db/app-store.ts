@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import { AppError } from '../core/errors.ts';
-import type { App, AppStore } from '../core/stores.ts';
+import type { App, AppSecretFacts, AppStore } from '../core/stores.ts';
 import { buildUpsert, type Columns, msOf, timeOf } from './columns.ts';
 import { lockKey, query, transact } from './query.ts';
 
@@ -33,13 +33,39 @@ export function createAppStore(pool: Pool): AppStore {
     },
 
     async secrets(app) {
-      const { rows } = await query<{ id: string; sealed: string; created_at: Date }>(
+      const { rows } = await query<SecretRow & { readonly sealed: string }>(
         pool,
-        `SELECT id, sealed, created_at FROM app_secrets WHERE app = $1 AND retired_at IS NULL
+        `SELECT ${secretFacts}, sealed FROM app_secrets WHERE app = $1 AND retired_at IS NULL
          ORDER BY created_at DESC, id DESC`,
         [app],
       );
-      return rows.map(({ id, sealed, created_at }) => ({ id, sealed, createdAtMs: msOf(created_at) }));
+      return rows.map((row) => ({ ...buildSecretFacts(row), sealed: row.sealed }));
+    },
+
+    async manySecrets(app) {
+      const { rows } = await query<SecretRow>(
+        pool,
+        `SELECT ${secretFacts} FROM app_secrets WHERE app = $1 ORDER BY created_at DESC, id DESC`,
+        [app],
+      );
+      return rows.map(buildSecretFacts);
+    },
+
+    async noteSecretWorked(app, id, atMs) {
+      await query(
+        pool,
+        'UPDATE app_secrets SET last_worked_at = greatest(last_worked_at, $3) WHERE app = $1 AND id = $2',
+        [app, id, timeOf(atMs)],
+      );
+    },
+
+    async retireSecret(app, id, atMs) {
+      const { rowCount } = await query(
+        pool,
+        'UPDATE app_secrets SET retired_at = $3 WHERE app = $1 AND id = $2 AND retired_at IS NULL',
+        [app, id, timeOf(atMs)],
+      );
+      return rowCount === 1;
     },
 
     apply: (app) =>
@@ -53,15 +79,36 @@ export function createAppStore(pool: Pool): AppStore {
         return { result: row === undefined ? 'added' : 'changed', writes: [writeApp(app)] };
       }),
 
-    async addSecret(app, { id, sealed, fingerprint, createdAtMs }) {
-      const { rowCount } = await query(
+    async addSecret(app, { id, sealed, fingerprint, createdAtMs }, { revive } = { revive: false }) {
+      const { rows } = await query<{ id: string }>(
         pool,
-        `INSERT INTO app_secrets (id, app, sealed, fingerprint, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (app, fingerprint) DO NOTHING`,
-        [id, app, sealed, fingerprint, timeOf(createdAtMs)],
+        `INSERT INTO app_secrets AS s (id, app, sealed, fingerprint, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (app, fingerprint) DO UPDATE SET retired_at = NULL, created_at = excluded.created_at
+         WHERE $6 AND s.retired_at IS NOT NULL RETURNING s.id`,
+        [id, app, sealed, fingerprint, timeOf(createdAtMs), revive],
       );
-      return rowCount === 1 ? 'added' : 'known';
+      const kept = rows[0]?.id;
+      if (kept === undefined) return 'known';
+      return kept === id ? 'added' : 'revived';
     },
+  };
+}
+
+interface SecretRow {
+  readonly id: string;
+  readonly created_at: Date;
+  readonly last_worked_at: Date | null;
+  readonly retired_at: Date | null;
+}
+
+const secretFacts = 'id, created_at, last_worked_at, retired_at';
+
+function buildSecretFacts(row: SecretRow): AppSecretFacts {
+  return {
+    id: row.id,
+    createdAtMs: msOf(row.created_at),
+    lastWorkedAtMs: msOf(row.last_worked_at),
+    retiredAtMs: msOf(row.retired_at),
   };
 }
 

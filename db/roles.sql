@@ -19,7 +19,8 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE ON data_keys, issuer_keys, clients, apps, app_secrets, connections TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON terminal_evidence, brakes TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE, DELETE
-    ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures TO evergrant_app;
+    ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures, app_trouble
+    TO evergrant_app;
   REVOKE ALL ON connection_events FROM evergrant_app;
   GRANT SELECT, INSERT ON connection_events TO evergrant_app;
   GRANT EXECUTE ON FUNCTION ensure_event_partitions(date, integer) TO evergrant_app;

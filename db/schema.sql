@@ -18,9 +18,22 @@ CREATE TABLE app_secrets (
   fingerprint text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   retired_at timestamp with time zone,
+  last_worked_at timestamp with time zone,
   CONSTRAINT app_secrets_app_fingerprint_key UNIQUE (app, fingerprint),
   CONSTRAINT app_secrets_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
   CONSTRAINT app_secrets_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE app_trouble (
+  app text COLLATE "C" NOT NULL,
+  data_centre text NOT NULL,
+  failures integer NOT NULL,
+  reason text NOT NULL,
+  concur_code integer,
+  since timestamp with time zone NOT NULL,
+  CONSTRAINT app_trouble_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT app_trouble_failures_check CHECK ((failures > 0)),
+  CONSTRAINT app_trouble_pkey PRIMARY KEY (app, data_centre)
 );
 
 CREATE TABLE apps (
@@ -304,6 +317,7 @@ $function$
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON access_tokens TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON app_secrets TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON app_trouble TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON apps TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON brakes TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON clients TO evergrant_app;

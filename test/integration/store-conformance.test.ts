@@ -7,10 +7,11 @@ import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Aggregate, Changes, SealedToken } from '../../core/aggregate.ts';
-import { CROWD_WINDOW_MS } from '../../core/brake.ts';
+import { CROWD_WINDOW_MS, HELD_BY_BRAKE } from '../../core/brake.ts';
 import { type ConnectionKey, connectionStates } from '../../core/connection.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
-import type { BrakeStore, ConnectionStore } from '../../core/stores.ts';
+import type { AppTroubleStore, BrakeStore, ConnectionStore } from '../../core/stores.ts';
+import { createAppTroubleStore } from '../../db/app-trouble.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createBrakeStore } from '../../db/crowd.ts';
@@ -61,7 +62,12 @@ const change = fc.record(
         dataCentre: fc.constantFrom(null, 'us2', 'eu2'),
         lastReadAtMs: fc.option(atMs),
         nextActionAtMs: fc.option(atMs),
-        lastError: fc.constantFrom(null, { code: 'x', concurCode: null, atMs: NOW_MS, correlationId: null }),
+        lastError: fc.constantFrom(
+          null,
+          ...['x', 'client-secret-wrong'].map((code) => ({ code, concurCode: null, atMs: NOW_MS, correlationId: null })),
+        ),
+        reason: fc.constantFrom(null, HELD_BY_BRAKE),
+        stateSinceMs: atMs,
         company: fc.constantFrom(null, { name: 'Aurora', domain: null }),
       },
       { requiredKeys: [] },
@@ -99,6 +105,17 @@ const change = fc.record(
         requestToken: fc.constantFrom(null, 'sealed-request-token'),
       }),
       { maxLength: 2, selector: (session) => session.slot },
+    ),
+    appTrouble: fc.oneof(
+      fc.record({
+        kind: fc.constant('refused' as const),
+        dataCentre: fc.constantFrom('us2', 'eu2'),
+        reason: fc.constantFrom('client-secret-wrong', 'client-disabled'),
+        concurCode: fc.constantFrom(null, 64),
+        atMs,
+        blocks: fc.boolean(),
+      }),
+      fc.record({ kind: fc.constant('cleared' as const), dataCentre: fc.constantFrom('us2', 'eu2') }),
     ),
     terminalEvidence: fc.record({ dataCentre: fc.constantFrom('us2', 'eu2'), atMs, tripsBrake: fc.boolean() }),
     events: fc.array(fc.record({ version: fc.nat({ max: 9 }), reason: fc.constantFrom(null, 'why') }), {
@@ -185,6 +202,7 @@ function buildChanges(
     grant,
     accessToken,
     terminalEvidence,
+    appTrouble,
   }: Extract<Step, { do: 'transact' }>['change'],
 ): Changes {
   const key = keyOf(rows, at);
@@ -195,6 +213,7 @@ function buildChanges(
   return {
     ...(makes && { connection: { ...base, ...connection } }),
     ...(grant && { grant }),
+    ...(appTrouble && { appTrouble }),
     ...(terminalEvidence && before.connection !== null && { terminalEvidence }),
     ...(accessToken !== undefined && { accessToken }),
     ...(attempts && {
@@ -258,10 +277,33 @@ async function openOf(store: ReconcileStore, { app }: Rows) {
   };
 }
 
+/** What the guardian of these rows' app gets to see. */
+async function troubleOf(store: AppTroubleStore, { app }: Rows) {
+  const waiting = await store.countWaiting(app);
+  const keys: ConnectionKey[] = [];
+  for (const { dataCentre, waitsFor } of waiting) {
+    for (let cursor: string | undefined | null; cursor !== null; ) {
+      const page = await store.manyWaiting({
+        app,
+        dataCentre,
+        waitsFor,
+        sinceByMs: NOW_MS + 4_000,
+        limit: 1,
+        ...(cursor !== undefined && { cursor }),
+      });
+      keys.push(...page.items);
+      cursor = page.nextCursor;
+    }
+  }
+  return { troubles: await store.many(app), waiting, keys };
+}
+
 describe('the store of the simulation and the one of PostgreSQL', () => {
   it('tell the same of the same changes, transaction by transaction and in the end', async () => {
     let transactions = 0;
     let overdue = 0;
+    let troubles = 0;
+    let waiting = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
         const rows = await createRows();
@@ -277,10 +319,16 @@ describe('the store of the simulation and the one of PostgreSQL', () => {
         const open = await openOf(createReconcileStore(pool), rows);
         expect(await openOf(twin, rows)).toEqual(open);
         overdue += open.overdue.length;
+        const trouble = await troubleOf(createAppTroubleStore(pool), rows);
+        expect(await troubleOf(twin.troubles, rows)).toEqual(trouble);
+        troubles += trouble.troubles.length;
+        waiting += trouble.keys.length;
       }),
       { numRuns: 40, endOnFailure: true },
     );
     expect(transactions).toBeGreaterThan(100);
     expect(overdue).toBeGreaterThan(20);
+    expect(troubles).toBeGreaterThan(10);
+    expect(waiting).toBeGreaterThan(0);
   }, 60_000);
 });

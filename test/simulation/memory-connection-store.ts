@@ -13,7 +13,8 @@ import { type Connection, type ConnectionKey, isEnded } from '../../core/connect
 import type { AuditEntry } from '../../core/audit-entry.ts';
 import type { CrowdQuestion } from '../../core/brake.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
-import type { BrakeStore, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import type { AppTroubleStore, BrakeStore, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import { createMemoryAppTroubles } from './memory-app-troubles.ts';
 import { createMemoryBrakes } from './memory-brakes.ts';
 
 /** What each transaction passes; one that throws or never resolves is a fault. */
@@ -32,6 +33,7 @@ export interface MemoryConnectionStore extends ConnectionStore, ReconcileStore {
   /** A connect session, settled or not. */
   session(id: string): ConnectSession | undefined;
   readonly brakes: BrakeStore;
+  readonly troubles: AppTroubleStore;
   /** The audit trail, oldest first. */
   trail(key: ConnectionKey): readonly AuditEntry[];
 }
@@ -50,6 +52,7 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
   const rows = new Map<string, Stored>();
   const sessions = new Map<string, ConnectSession>();
   const brakes = createMemoryBrakes();
+  const troubles = createMemoryAppTroubles(() => all());
   let eventCount = 0;
 
   const stored = (key: ConnectionKey): Stored => {
@@ -76,8 +79,10 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
     const { connection } = aggregate;
     const hasCrowd = question !== undefined && connection !== null;
     const crowd = hasCrowd ? { crowd: brakes.crowdOf(connection, question, all()) } : {};
-    const { result, changes } = decide({ ...aggregate, ...crowd });
+    const { result, changes } = decide({ ...aggregate, ...crowd, appTroubles: troubles.of(key.app) });
     write(key, changes);
+    if (changes.appTrouble !== undefined && stored(key).aggregate.connection !== null)
+      troubles.note(key.app, changes.appTrouble);
     if (connection !== null && changes.terminalEvidence !== undefined)
       brakes.note(connection, changes.terminalEvidence);
     await hooks.committed?.(key);
@@ -89,10 +94,11 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
   return {
     transact,
     brakes,
+    troubles,
     async maybeOne(key) {
       await hooks.before?.(key);
       const { aggregate } = stored(key);
-      return aggregate.connection === null ? null : aggregate;
+      return aggregate.connection === null ? null : { ...aggregate, appTroubles: troubles.of(key.app) };
     },
     many: async (filter) =>
       pageOf(all().filter(matches(filter)).sort(byPrincipal), filter, ({ principal }) => principal),
@@ -126,7 +132,7 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
       );
       return keysOf(open.sort(byKey), page, ({ app, principal }) => `${app}:${principal}`);
     },
-    put({ crowd: _, ...aggregate }, accessToken = null) {
+    put({ crowd: _, appTroubles: __, ...aggregate }, accessToken = null) {
       if (aggregate.connection === null) throw new Error('a connection is needed');
       const row = stored(aggregate.connection);
       row.aggregate = inOrder(applyChanges(aggregate, {}));

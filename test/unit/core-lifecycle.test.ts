@@ -275,4 +275,46 @@ describe('the life of a connection', () => {
     expect(run.end()).toBe('ended');
     expect(world.concur.sent('revokeConnection')).toEqual(['access-9']);
   });
+
+  it('revokes what a frozen process obtained after its session was over', async () => {
+    const answer = await sealAnswer(world, 'a1', tokens({ accessToken: 'access-9', refreshToken: 'refresh-9' }));
+    const orphan = buildAttempt({ kind: 'exchange', status: 'received', sessionId: 's9', versionRead: 0, answer });
+    const connection = buildConnection({ nextActionAtMs: NOW_MS + HOUR });
+    world.connect(buildAggregate({ connection, attempts: [orphan] }));
+    world.concur.always('fetchPrincipal', () => refusal({ status: 500 }));
+    world.concur.always('revokeConnection', () => success(null));
+    const run = startLifecycle(world);
+    await world.clock.advance(SECOND * 30);
+    // Beside a living connection it overwrites nothing, and is kept in case it is the one that lives on.
+    expect(world.store.one(KEY)).toMatchObject({
+      connection: { version: 1, state: 'active' },
+      attempts: [{ id: 'a1', candidate: { attemptId: 'a1' } }],
+    });
+    run.wish({ kind: 'command', name: 'revoke', actor: 'operator', reason: null });
+    await world.clock.advance(MINUTE);
+    expect(run.end()).toBe('ended');
+    expect(state()).toBe('revoked');
+  });
+
+  it('pauses after a call that breaks down, however much it changed, and tells whoever waits for it', async () => {
+    world.connect(buildAggregate({ connection: buildConnection({ nextActionAtMs: NOW_MS + HOUR }) }));
+    let calls = 0;
+    world.activities.refreshTokens = async () => {
+      calls += 1;
+      await world.store.transact(KEY, ({ connection }) => {
+        if (connection === null) throw new Error('no connection');
+        return {
+          result: null,
+          changes: { connection: { ...connection, failureCount: connection.failureCount + 1 } },
+        };
+      });
+      throw new Error('a defect after the save');
+    };
+    const run = startLifecycle(world);
+    const entry = run.wish(forced);
+    await world.clock.advance(10 * MINUTE);
+    expect(calls).toBeLessThan(12);
+    expect(entry.settled).toBe(true);
+    expect(busiest(run.steps, SECOND)).toBeLessThan(10);
+  });
 });

@@ -99,11 +99,27 @@ describe('beginning a refresh', () => {
   });
 
   it('makes the connection warm when a reader found the token stale', () => {
-    const { result, after } = begin(inState('active', { lastReadAtMs: null, nextActionAtMs: NOW_MS + DAY }), {
-      cause: 'fresh',
-    });
+    const stale = { lastReadAtMs: null, nextActionAtMs: NOW_MS + DAY, accessTokenSentAtMs: NOW_MS - HOUR };
+    const { result, after } = begin(inState('active', stale), { cause: 'fresh' });
     expect(result.decision).toBe('call');
     expect(after.connection?.lastReadAtMs).toBe(NOW_MS);
+  });
+
+  it('makes no storm of its readers, however short a life Concur gives its tokens', () => {
+    const calls = (ageMs: number) =>
+      begin(inState('active', { accessTokenSentAtMs: NOW_MS - ageMs }), { cause: 'fresh' }).result.decision;
+    expect([calls(0), calls(4_999), calls(5_000)]).toEqual(['adopted', 'adopted', 'call']);
+  });
+
+  it('is on record with its actor when somebody asked for it', () => {
+    const askedBy = { actor: 'client:c1', reason: 'a test' };
+    expect(begin(inState('active'), { cause: 'forced', askedBy }).changes.events).toMatchObject([
+      { type: 'command.refresh', ...askedBy, stateFrom: null },
+    ]);
+    expect(begin(inState('active'), { cause: 'rejected', askedBy }).changes.events).toMatchObject([
+      { type: 'command.token-rejected', ...askedBy },
+    ]);
+    expect(begin(inState('active'), { cause: 'due' }).changes.events).toBeUndefined();
   });
 
   const causes: readonly RefreshCause[] = ['due', 'fresh', 'forced', 'rejected', 'revoke'];
@@ -120,7 +136,9 @@ describe('beginning a refresh', () => {
     ['revoked', ''],
     ['connect-failed', ''],
   ])('when %s is done for: %s', (state, allowed) => {
-    const called = causes.filter((cause) => begin(inState(state), { cause }).result.decision === 'call');
+    const called = causes.filter(
+      (cause) => begin(inState(state, { accessTokenSentAtMs: NOW_MS - HOUR }), { cause }).result.decision === 'call',
+    );
     expect(called.join(' ')).toBe(allowed);
   });
 

@@ -35,8 +35,15 @@ describe('a snapshot', () => {
     ];
     const attempts = [buildAttempt({ kind: 'exchange', status: 'received', sessionId: 's2' })];
     expect(snapshotOf(buildAggregate({ sessions, attempts })).pendingConnects).toMatchObject([
-      { sessionId: 's1', nextTryAtMs: NOW_MS + 1 },
       { sessionId: 's2', nextTryAtMs: 0 },
+      { sessionId: 's1', nextTryAtMs: NOW_MS + 1 },
+    ]);
+  });
+
+  it('shows an answer on file although its session is over: what was obtained has to be kept or revoked', () => {
+    const attempts = [buildAttempt({ kind: 'exchange', status: 'received', sessionId: 's9' })];
+    expect(snapshotOf(buildAggregate({ attempts })).pendingConnects).toMatchObject([
+      { sessionId: 's9', nextTryAtMs: 0 },
     ]);
   });
 
