@@ -9,6 +9,7 @@ import type { Clock, Vault } from '../core/ports.ts';
 import { isFresh, LEAST_INTERVAL_MS, type RefreshPolicy } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { ConnectionStore } from '../core/stores.ts';
+import type { CommandResult } from '../workflows/contract.ts';
 import { problemOfState } from './connection-problems.ts';
 import type { AppDirectory, LifecycleGateway, TokenReader } from './deps.ts';
 import type { ReadRecorder } from './read-recorder.ts';
@@ -28,7 +29,7 @@ export interface TokenReaderDeps {
   readonly policy: RefreshPolicy;
   readonly connections: Pick<ConnectionStore, 'maybeAccessToken'>;
   readonly apps: AppDirectory;
-  readonly lifecycle: Pick<LifecycleGateway, 'ensureFresh'>;
+  readonly lifecycle: Pick<LifecycleGateway, 'ensureFresh' | 'refresh'>;
   readonly cache: TokenCache;
   readonly reads: ReadRecorder;
   readonly count: (app: string, source: TokenSource) => void;
@@ -48,7 +49,7 @@ interface Reading {
 export function createTokenReader(deps: TokenReaderDeps): TokenReader {
   const { clock, vault, policy, connections, cache } = deps;
   const readings = new Map<string, Reading>();
-  const refreshing = new Map<string, Promise<void>>();
+  const refreshing = new Map<string, Promise<CommandResult | null>>();
 
   /** One read of the database at a time per connection; nobody joins one that a notice has overtaken. */
   function find(key: ConnectionKey): Promise<Found> {
@@ -105,16 +106,25 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
   }
 
   /** All readers of one stale version in this process wait for one update. */
-  function ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<void> {
-    const id = `${idOf(key)}:${version}`;
+  function ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<CommandResult | null> {
+    return shared(`${idOf(key)}:${version}`, () => deps.lifecycle.ensureFresh(key, version, waitMs));
+  }
+
+  /**
+   * A workflow that knows a newer version than the row has remembers what a restore of the database took away. It would
+   * take this reader for a late one until its own next deadline, so it is told to refresh.
+   */
+  function catchUp(key: ConnectionKey): Promise<CommandResult | null> {
+    const reason = 'the row is older than the workflow';
+    return shared(`${idOf(key)}:behind`, () => deps.lifecycle.refresh(key, { actor: 'api', reason }));
+  }
+
+  function shared(id: string, ask: () => Promise<CommandResult | null>): Promise<CommandResult | null> {
     const running = refreshing.get(id);
     if (running !== undefined) return running;
-    const refresh = deps.lifecycle
-      .ensureFresh(key, version, waitMs)
-      .then(() => undefined)
-      .finally(() => refreshing.delete(id));
-    refreshing.set(id, refresh);
-    return refresh;
+    const asked = ask().finally(() => refreshing.delete(id));
+    refreshing.set(id, asked);
+    return asked;
   }
 
   function answer(key: ConnectionKey, token: CachedToken, source: TokenSource): TokenResource {
@@ -157,20 +167,25 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
       }
       const deadlineMs = clock.monotonic() + MOST_WAIT_MS;
       let { found, source } = await findOrLastKnown(key, minTtlMs);
-      // A second round only for a run that ended, or was continued as new, under the first.
+      let knownVersion = 0;
+      // A second round only for a run that ended, or was continued as new, under the first, or knows too much.
       for (let round = 1; round <= 2; round += 1) {
         const { connection, token } = found;
         if (token !== null && isGoodEnough(connection, minTtlMs)) return answer(key, token, source);
         const waitMs = deadlineMs - clock.monotonic();
         if (connection.state !== 'active' || waitMs <= 0) break;
         try {
-          await ensureFresh(key, connection.version, waitMs);
+          const isBehind = knownVersion > connection.version;
+          const answered = isBehind ? await catchUp(key) : await ensureFresh(key, connection.version, waitMs);
+          knownVersion = answered?.version ?? 0;
         } catch (error) {
           // Shorter than asked for is better than nothing while Temporal is away.
           if (token === null || !isFresh(policy, connection, clock.now())) throw error;
           return answer(key, token, source);
         }
         found = await find(key);
+        // A reading that somebody else had begun may be older than the answer.
+        if (knownVersion > found.connection.version) found = await find(key);
         source = 'refresh';
         // After a refresh there is what there is.
         if (found.token !== null && isFresh(policy, found.connection, clock.now()))

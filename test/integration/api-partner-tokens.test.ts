@@ -101,6 +101,43 @@ describe('a token', () => {
   });
 });
 
+describe('a row that is older than its workflow, as after a restore,', () => {
+  it('has the workflow refresh what is on file now, once', async () => {
+    const { path, connection } = await rig.addConnection({ version: 7 }, { lifeMs: 1 });
+    const answer = { settled: true, state: 'active' as const, version: 9 };
+    rig.script.ensureFresh = async () => answer;
+    rig.script.refresh = async (key) => {
+      await rig.connections.transact(key, ({ connection: before }) => {
+        if (before === null) throw new Error('there is no such connection');
+        return { result: null, changes: { connection: { ...before, version: 8, state: 'suspended' } } };
+      });
+      return { settled: true, state: 'suspended', version: 8 };
+    };
+    const replies = await Promise.all([1, 2, 3].map(() => call('GET', `${path}/token`)));
+    expect(replies.map(({ json }) => json.code)).toEqual(replies.map(() => 'connection-suspended'));
+    expect(rig.calls.map(({ name, principal }) => [name, principal])).toEqual([
+      ['ensureFresh', connection.principal],
+      ['refresh', connection.principal],
+    ]);
+  });
+
+  it('is not what a row is that was refreshed meanwhile', async () => {
+    const { path } = await rig.addConnection({ version: 7 }, { lifeMs: 1 });
+    rig.script.ensureFresh = async (key) => {
+      await rig.connections.transact(key, ({ connection: before }) => {
+        if (before === null) throw new Error('there is no such connection');
+        const expiresAtMs = Date.now() + 3_600_000;
+        const connection = { ...before, version: 8, accessTokenExpiresAtMs: expiresAtMs };
+        return { result: null, changes: { connection: { ...connection, accessTokenSentAtMs: Date.now() } } };
+      });
+      return { settled: true, state: 'active', version: 8 };
+    };
+    const reply = await call('GET', `${path}/token`);
+    expect([reply.status, reply.json.version]).toEqual([200, 8]);
+    expect(rig.calls.map(({ name }) => name)).toEqual(['ensureFresh']);
+  });
+});
+
 describe('a report of a rejected token', () => {
   const report = (path: string, body: unknown) => call('POST', `${path}/token-rejected`, body);
 

@@ -4,6 +4,7 @@ import { createTokenReader } from '../../api/token-reader.ts';
 import { createConcur } from '../../concur/concur.ts';
 import { createDataCentres } from '../../concur/data-centres.ts';
 import { isAppError } from '../../core/errors.ts';
+import type { Wish } from '../../core/inbox.ts';
 import type { Log } from '../../core/ports.ts';
 import { Secret } from '../../core/secret.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
@@ -11,6 +12,7 @@ import type { ActivityDeps } from '../../activities/deps.ts';
 import { buildAggregate, buildApp, buildConnection, buildToken, KEY, NOW_MS, policy, WORKFLOW_ID } from './builders.ts';
 import { createExecutions, type Execution, type Executions } from './executions.ts';
 import { createFakeVault, type FakeVault } from './fake-vault.ts';
+import { createGuardian } from './guardian.ts';
 import { createFleet, type Fleet, type Process } from './fleet.ts';
 import { createMemoryConnectionStore, type MemoryConnectionStore } from './memory-connection-store.ts';
 import { createOracle, type Oracle } from './oracle.ts';
@@ -52,6 +54,7 @@ export interface World {
 }
 
 const silent = (): void => {};
+const READER_WAIT_MS = 20_000;
 const observer: ActivityDeps['observer'] = {
   refreshed: silent,
   connected: silent,
@@ -69,7 +72,12 @@ export function createWorld(seed: number, bugName: string | null): World {
   const outsider = fleet.createOutsider('outside');
   const vault = createFakeVault();
   const database: Database = { isAway: false, isHealed: false };
-  const store = createMemoryConnectionStore(outsider.clock, { committed: () => oracle.committed() });
+  const store = createMemoryConnectionStore(outsider.clock, {
+    committed: () => {
+      oracle.committed();
+      guardian.look();
+    },
+  });
   const executions = createExecutions({ prng, timeline, trace, fleet, onEnd: silent });
   const passes = (execution: Execution, where: string) =>
     fleet.passes(execution.process, `${where} (${execution.name})`);
@@ -125,8 +133,10 @@ export function createWorld(seed: number, bugName: string | null): World {
     losesCargo: bug?.losesCargo === true,
     onDefect: (what, error) => oracle.violated('defect', `${what}: ${error instanceof Error ? error.message : error}`),
     onRunLost: (run) => oracle.runLost(run),
+    onLifeboat: () => void (oracle.counts.lifeboats += 1),
   });
   const oracle: Oracle = createOracle({ timeline, trace, concur, store, vault, executions, runs: () => runs });
+  const guardian = createGuardian({ timeline, trace, concur, store, runs });
   concur.witness = oracle;
   fleet.onKilled((process) => oracle.killed(process));
 
@@ -151,6 +161,14 @@ export function createWorld(seed: number, bugName: string | null): World {
     read,
   };
 
+  /** Tells the workflow, and waits until it has done with it. */
+  async function told(wish: Wish, waitMs: number): Promise<null> {
+    const entry = runs.wish(wish);
+    const untilMs = timeline.nowMs() + waitMs;
+    while (!entry.settled && timeline.nowMs() < untilMs) await outsider.clock.sleep(500);
+    return null;
+  }
+
   async function read(): Promise<void> {
     oracle.counts.reads += 1;
     let stateRead = 'active' as Parameters<Oracle['handedOut']>[1];
@@ -169,12 +187,8 @@ export function createWorld(seed: number, bugName: string | null): World {
       },
       apps: { maybeOne: async () => app },
       lifecycle: {
-        async ensureFresh(_key, version, waitMs) {
-          const entry = runs.wish({ kind: 'fresh', version });
-          const untilMs = timeline.nowMs() + waitMs;
-          while (!entry.settled && timeline.nowMs() < untilMs) await outsider.clock.sleep(500);
-          return null;
-        },
+        ensureFresh: (_key, version, waitMs) => told({ kind: 'fresh', version }, waitMs),
+        refresh: () => told({ kind: 'forced' }, READER_WAIT_MS),
       },
       cache: {
         trusted: () => null,
