@@ -37,6 +37,52 @@ export function addConnections(program: Command, bench: Bench): void {
   addCommand(noun, bench, 'revoke', 'end the connection at SAP Concur, for good');
   addCommand(noun, bench, 'pause', 'stop the upkeep but for the keep-alive');
   addCommand(noun, bench, 'resume', 'go on after a pause');
+  addRevive(noun, bench);
+}
+
+/** How long the tokens may take to show whether they live. */
+const REVIVE_MS = 20_000;
+
+function addRevive(noun: Command, bench: Bench): void {
+  const { terminal, tools } = bench;
+  addVerb(noun, 'revive', 'ask SAP Concur once more with the tokens of a connection that needs reauthorization')
+    .argument('<app>', 'name of the app', parseApp)
+    .argument('<principal>', 'UUID of the company or user', parsePrincipal)
+    .option('--reason <text>', 'why, for the audit trail', parseText)
+    .action(async (app: string, principal: string, { json, reason }: CommandOptions) => {
+      const key = { app, principal };
+      await revive(bench, key, reason ?? null);
+      const resource = await oneResource(tools(), key);
+      if (json) printJson(terminal, resource);
+      else printConnection(terminal, resource);
+    });
+}
+
+async function revive(bench: Bench, key: ConnectionKey, reason: string | null): Promise<void> {
+  const tools = bench.tools();
+  const before = await oneConnection(tools, key);
+  if (before.state !== 'reauthorization-required') {
+    const details = { state: before.state };
+    throw new AppError('conflict', `The connection is ${before.state}: only a dead one can be revived`, { details });
+  }
+  const actor = `cli:${bench.terminal.user}`;
+  const recorded = await record(tools, key, { name: 'revive', actor, reason });
+  if (recorded.state === before.state) {
+    throw new AppError('reauthorization-required', 'No token is left on file: only a new Connect helps');
+  }
+  try {
+    // It is no pause that ends: any command makes the workflow read the row.
+    await (await tools.lifecycle()).command(key, 'resume', { actor });
+  } catch (error) {
+    if (!isAppError(error, 'temporal-unavailable')) throw error;
+    bench.tryAgain(`revive: recorded. ${error.message}; the rest follows when it is back.`);
+    return;
+  }
+  const untilMs = tools.clock.monotonic() + REVIVE_MS;
+  while ((await oneConnection(tools, key)).reason === 'revived') {
+    if (tools.clock.monotonic() > untilMs) return bench.tryAgain('revive: still at work; it goes on by itself.');
+    await tools.clock.sleep(200);
+  }
 }
 
 function addReadingVerbs(noun: Command, { terminal, tools }: Bench): void {
@@ -133,7 +179,7 @@ async function command(bench: Bench, key: ConnectionKey, name: LifecycleCommand,
 async function record(
   tools: Toolbox,
   key: ConnectionKey,
-  order: { readonly name: 'revoke' | 'pause' | 'resume'; readonly actor: string; readonly reason: string | null },
+  order: { readonly name: 'revoke' | 'pause' | 'resume' | 'revive'; readonly actor: string; readonly reason: string | null },
 ): Promise<Connection> {
   const recorded = await tools.connections.transact(key, (aggregate) =>
     applyCommand(aggregate, {

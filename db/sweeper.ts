@@ -14,12 +14,14 @@ const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** A session is of no use to anybody a month after its request token died. */
 const SESSION_RETENTION_MS = 30 * DAY_MS;
+/** So long after its death a connection can be revived. */
+const DEAD_TOKEN_RETENTION_MS = 30 * DAY_MS;
 /** Months for which the audit trail has partitions, this one included. */
 const MONTHS_AHEAD = 3;
 
 /**
- * Deletes what has had its time: expired access tokens, clean attempts, request tokens of visits that nobody
- * finished, old sessions; and makes the audit trail's next partitions. Safe to run from several processes, meant to run hourly.
+ * Deletes what has had its time: expired access tokens, clean attempts, tokens of connections that are dead for good,
+ * request tokens of visits that nobody finished, old sessions; and makes the audit trail's next partitions. Safe to run from several processes, meant to run hourly.
  */
 export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept> } {
   return {
@@ -37,6 +39,12 @@ export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept
             values: [timeOf(nowMs - SESSION_RETENTION_MS)],
           },
           { text: 'DELETE FROM verification_failures WHERE at < $1', values: [timeOf(nowMs - HOUR_MS)] },
+          {
+            text: `UPDATE connections SET current_token = NULL, current_token_attempt = NULL, current_token_refused = NULL,
+                previous_token = NULL, previous_token_attempt = NULL, previous_token_refused = NULL
+              WHERE state = 'reauthorization-required' AND state_since < $1 AND current_token IS NOT NULL`,
+            values: [timeOf(nowMs - DEAD_TOKEN_RETENTION_MS)],
+          },
           {
             text: `UPDATE connect_sessions SET request_token = NULL
               WHERE status = 'open' AND expires_at <= $1 AND request_token IS NOT NULL`,

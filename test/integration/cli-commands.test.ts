@@ -41,7 +41,11 @@ describe('commands to a connection, with everything up', () => {
     const commands = items
       .filter(({ type }) => type.startsWith('command.'))
       .map(({ type, actor }) => `${type} ${actor}`);
-    expect(commands).toEqual(['command.resumed cli:tester', 'command.paused cli:tester']);
+    expect(commands).toEqual([
+      'command.resumed cli:tester',
+      'command.paused cli:tester',
+      'command.refresh cli:tester',
+    ]);
   });
 
   it('bring a workflow back that was terminated', async () => {
@@ -49,6 +53,21 @@ describe('commands to a connection, with everything up', () => {
     const { version } = await backend.connection(key);
     expect((await command('refresh')).json()).toMatchObject({ version: version + 1 });
     expect((await backend.client.workflow.getHandle(connectionWorkflowId(key)).describe()).status.name).toBe('RUNNING');
+  });
+
+  it('revive it when SAP Concur knows its tokens again, and only then', async () => {
+    expect(await command('revive')).toMatchObject({ code: 1 });
+    const { sandbox } = backend;
+    const fault = sandbox.fault({
+      kind: 'code',
+      code: 108,
+      times: 'always',
+      match: { endpoint: 'token', grantType: 'refresh_token' },
+    });
+    expect((await command('refresh')).json()).toMatchObject({ state: 'reauthorization-required' });
+    expect((await command('revive')).json()).toMatchObject({ state: 'reauthorization-required' });
+    fault.remove();
+    expect((await command('revive', '--reason', 'an incident')).json()).toMatchObject({ state: 'active' });
   });
 
   it('revoke it at SAP Concur, and say so again when asked again', async () => {

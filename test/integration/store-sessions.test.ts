@@ -363,6 +363,23 @@ describe('the sweeper', () => {
     expect(await sealedTokenOf(alive)).toBe(alive.requestToken);
   });
 
+  it('keeps the tokens of a dead connection for a month, in which it can be revived', async () => {
+    const session = await openSession(await createApp());
+    await complete(session);
+    await connections.transact(session, ({ connection }) => ({
+      result: null,
+      changes: {
+        ...(connection && { connection: { ...connection, state: 'reauthorization-required', stateSinceMs: NOW_MS } }),
+        grant: { current: { sealed: 's', attemptId: 'a', refused: true }, previous: null },
+      },
+    }));
+    const isOnFile = async () => (await connections.maybeOne(session))?.grant.current !== null;
+    await createSweeper(pool).sweep(NOW_MS + 29 * 86_400_000);
+    expect(await isOnFile()).toBe(true);
+    await createSweeper(pool).sweep(NOW_MS + 31 * 86_400_000);
+    expect(await isOnFile()).toBe(false);
+  });
+
   it('deletes expired access tokens, clean attempts and old visits, and counts them', async () => {
     const app = await createApp();
     const session = await openSession(app);
