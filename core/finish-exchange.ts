@@ -17,10 +17,17 @@ import {
   shred,
 } from './exchange-transaction.ts';
 import type { GrantFacts, IdentityFacts } from './transition.ts';
+import type { RefreshPolicy } from './refresh-policy.ts';
 import { reduceConnection } from './transitions.ts';
 
-/** A request that never left this machine costs no use; it is tried again after this. */
+/** A request that never left this machine costs no use; it is tried again after this, and twice as long each time. */
 const UNSENT_PAUSE_MS = 15_000;
+
+/** Beside a living connection there is no hurry. */
+function unsentPauseMs({ state, failureCount }: Connection, { retrySlowEveryMs }: RefreshPolicy): number {
+  if (state !== 'connecting') return retrySlowEveryMs;
+  return Math.min(UNSENT_PAUSE_MS * 2 ** failureCount, retrySlowEveryMs);
+}
 
 /** What came of the call. Tokens are already sealed under the attempt's id. */
 export type ExchangeOutcome =
@@ -181,7 +188,7 @@ function finishFailed(
   const isSpent = sent && !isAppTrouble(verdict);
   const uses = isSpent ? session.uses : session.uses - 1;
   const pauseMs = verdict.pauseMs ?? 0;
-  const unspentPauseMs = !sent ? UNSENT_PAUSE_MS : trouble.isFirst ? RECHECK_MS : blockedPauseMs(input.policy);
+  const unspentPauseMs = !sent ? unsentPauseMs(connection, input.policy) : trouble.isFirst ? RECHECK_MS : blockedPauseMs(input.policy);
   const nextTryAtMs = isSpent
     ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
     : nowMs + Math.max(unspentPauseMs, pauseMs);

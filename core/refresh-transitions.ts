@@ -7,7 +7,7 @@ import type { Verdict } from './concur-codes.ts';
 import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { revokeConfirmed } from './command-transitions.ts';
-import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs } from './refresh-policy.ts';
+import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs, spread } from './refresh-policy.ts';
 import type { AuditEntry } from './audit-entry.ts';
 import {
   audit,
@@ -94,7 +94,8 @@ export function refreshFailed(
   if (isEnded(before.state) || before.state === 'connecting' || before.state === 'reauthorization-required') {
     return { connection: before, events: [] };
   }
-  const failureCount = before.failureCount + 1;
+  // The company is being looked after: that is no failure, and its pauses don't grow.
+  const failureCount = before.failureCount + (verdict.outcome === 'maintenance' ? 0 : 1);
   const lastError = { code: verdict.reason, concurCode: verdict.concurCode, atMs: context.nowMs, correlationId };
   const pauseMs = pauseOf(verdict, context);
   const pausedUntilMs = pauseMs === null ? before.pausedUntilMs : context.nowMs + pauseMs;
@@ -154,7 +155,9 @@ function consequence(
     nowMs + Math.max(retryPauseMs(policy, failed.failureCount, !verdict.slow, workflowId), verdict.pauseMs ?? 0),
     uncertainUntilMs,
   );
-  const suspendedAt = nowMs + Math.max(policy.suspendedRetryEveryMs, verdict.pauseMs ?? 0);
+  // A longer pause, never a shorter one, and no two connections' alike: an hour of trouble must not end in step.
+  const later = (pauseMs: number): number => nowMs + Math.round(pauseMs * (1 + policy.jitter * spread(workflowId)));
+  const suspendedAt = later(Math.max(policy.suspendedRetryEveryMs, verdict.pauseMs ?? 0));
   const { suspectedSinceMs } = failed;
   switch (verdict.outcome) {
     case 'transient':
@@ -162,7 +165,7 @@ function consequence(
     case 'maintenance':
       return { ...troubled(failed, verdict), nextActionAtMs: retryAt, suspectedSinceMs };
     case 'malformed':
-      return { ...troubled(failed, verdict), nextActionAtMs: nowMs + policy.retrySlowEveryMs * 12, suspectedSinceMs };
+      return { ...troubled(failed, verdict), nextActionAtMs: later(policy.retrySlowEveryMs * 12), suspectedSinceMs };
     case 'suspended':
     case 'revoked':
       return { state: 'suspended', nextActionAtMs: suspendedAt, reason: verdict.reason, suspectedSinceMs };
@@ -174,7 +177,7 @@ function consequence(
         nextActionAtMs:
           event.isFirstOfApp === true && failed.failureCount === 1
             ? nowMs + RECHECK_MS
-            : nowMs + policy.appProbeEveryMs * 15,
+            : later(policy.appProbeEveryMs * 15),
         reason: verdict.reason,
         suspectedSinceMs,
       };
