@@ -111,8 +111,13 @@ export async function createBackend(options: SandboxOptions = {}) {
   async function connect(dataCentre = 'us2'): Promise<{ key: ConnectionKey; result: CommandResult }> {
     const company = sandbox.addCompany({ name: 'Aurora', domain: `${randomUUID()}.example`, dataCentre });
     sandbox.addUser({ companyId: company.id, webServicesAdmin: true });
-    const { requestToken, userId } = sandbox.pressConnect({ clientId: concurApp.clientId, principalId: company.id });
     const key: ConnectionKey = { app: 'demo', principal: company.id };
+    return { key, result: await pressConnect(key) };
+  }
+
+  /** The administrator of a company that is there presses Connect. */
+  async function pressConnect(key: ConnectionKey): Promise<CommandResult> {
+    const { requestToken, userId } = sandbox.pressConnect({ clientId: concurApp.clientId, principalId: key.principal });
     const sessionId = randomUUID();
     const nowMs = Date.now();
     await sessions.open({
@@ -140,7 +145,7 @@ export async function createBackend(options: SandboxOptions = {}) {
         workflowId,
       }),
     );
-    const result = await temporal.client.workflow.executeUpdateWithStart(connectUpdate, {
+    return await temporal.client.workflow.executeUpdateWithStart(connectUpdate, {
       args: [{ sessionId }],
       startWorkflowOperation: new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
         workflowId,
@@ -149,7 +154,6 @@ export async function createBackend(options: SandboxOptions = {}) {
         workflowIdConflictPolicy: 'USE_EXISTING',
       }),
     });
-    return { key, result };
   }
 
   return {
@@ -163,6 +167,7 @@ export async function createBackend(options: SandboxOptions = {}) {
     startWorker: (env: Readonly<Record<string, string>> = {}) => startProcess('worker/main.ts', env),
     startApi: (env: Readonly<Record<string, string>> = {}) => startProcess('api/main.ts', env),
     connect,
+    pressConnect,
     handle: (key: ConnectionKey) => temporal.client.workflow.getHandle(connectionWorkflowId(key)),
     async connection(key: ConnectionKey): Promise<Connection> {
       const aggregate = await connections.maybeOne(key);
