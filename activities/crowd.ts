@@ -1,5 +1,5 @@
 /** A death is decided with the app's other connections in sight, which costs: only the transactions that need it ask. */
-import type { CrowdQuestion } from '../core/brake.ts';
+import type { CrowdQuestion } from '../core/crowd.ts';
 import type { ConnectionSnapshot } from '../core/connection.ts';
 import type { Clock } from '../core/ports.ts';
 

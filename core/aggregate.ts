@@ -4,8 +4,7 @@
  * Stores load an {@link Aggregate} under a row lock, hand it to a pure function of the core, and write the
  * {@link Changes} that it decides. So PostgreSQL and the in-memory twin share every rule and differ in storage alone.
  */
-import type { AppTrouble } from './app-trouble.ts';
-import type { Crowd } from './brake.ts';
+import type { Crowd } from './crowd.ts';
 import type { Connection } from './connection.ts';
 import type { AuditEntry } from './audit-entry.ts';
 
@@ -69,6 +68,17 @@ export interface ConnectSession {
   readonly expiresAtMs: number;
   /** Why it failed: an error code, shown to the administrator. */
   readonly failure: string | null;
+}
+
+/** What Concur said last of the app's credentials in one data centre; gone with the next success there. */
+export interface AppTrouble {
+  readonly dataCentre: string;
+  /** Answers of the kind, with every secret on file. */
+  readonly failures: number;
+  /** Stable word, such as `client-secret-wrong`. */
+  readonly reason: string;
+  readonly concurCode: number | null;
+  readonly sinceMs: number;
 }
 
 export interface Aggregate {

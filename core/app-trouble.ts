@@ -3,19 +3,8 @@
  * connection of the app alike: the second such answer in a data centre blocks the app there, so that no connection
  * calls any more until somebody (the guardian's probe) has found out that the credentials work again.
  */
-import type { Aggregate, Changes } from './aggregate.ts';
+import type { Aggregate, AppTrouble, Changes } from './aggregate.ts';
 import type { Verdict } from './concur-codes.ts';
-
-/** What Concur said last of the app's credentials in one data centre; gone with the next success there. */
-export interface AppTrouble {
-  readonly dataCentre: string;
-  /** Answers of the kind, with every secret on file. */
-  readonly failures: number;
-  /** Stable word, such as `client-secret-wrong`. */
-  readonly reason: string;
-  readonly concurCode: number | null;
-  readonly sinceMs: number;
-}
 
 /** One answer may be a mishap of Concur's; this many block. */
 const CONFIRMED_BY = 2;
@@ -69,6 +58,11 @@ export function noteTrouble(
   };
 }
 
+/** Whether what is written blocks the app: somebody has to find out when it works again. */
+export function isBlock({ appTrouble }: Changes): boolean {
+  return appTrouble?.kind === 'refused' && appTrouble.blocks;
+}
+
 /** What a token call that succeeded writes: the credentials are good. */
 export function clearTrouble({ appTroubles = [] }: Aggregate, dataCentre: string | null): Pick<Changes, 'appTrouble'> {
   if (dataCentre === null || !appTroubles.some((trouble) => trouble.dataCentre === dataCentre)) return {};
@@ -85,6 +79,7 @@ export function blockedVerdict({ reason, concurCode }: AppTrouble): Verdict {
     slow: true,
     confirmAfterMs: null,
     alarm: false,
+    mayHaveRotated: false,
     concurCode,
   };
 }

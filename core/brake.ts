@@ -5,6 +5,7 @@
  */
 import type { Aggregate, Changes } from './aggregate.ts';
 import { type Connection, isLiving } from './connection.ts';
+import type { Crowd } from './crowd.ts';
 import type { RefreshPolicy } from './refresh-policy.ts';
 
 /** Terminal evidence of this last while makes a crowd. */
@@ -13,22 +14,9 @@ export const CROWD_WINDOW_MS = 60 * 60 * 1_000;
 /** Reason of a connection that the brake keeps from being called dead. */
 export const HELD_BY_BRAKE = 'held-by-brake';
 
-/** Whose crowd a transaction wants to see: the connections of its app in this data centre, up to now. */
-export interface CrowdQuestion {
-  readonly dataCentre: string;
-  readonly nowMs: number;
-}
-
-/** What is known of the other connections of the same app and data centre, under a lock of both. */
-export interface Crowd {
-  /** Connections that are not over. */
-  readonly connections: number;
-  /** Others with terminal evidence within the window, since the last release. */
-  readonly recentDeaths: number;
-  readonly isBrakeOn: boolean;
-  readonly releasedAtMs: number | null;
-  /** When terminal evidence about this very connection was last put on file. */
-  readonly ownEvidenceAtMs: number | null;
+/** Whether a brake on file is on: it was never released, or has tripped since. */
+export function isBrakeOn(brake: { readonly trippedAtMs: number; readonly releasedAtMs: number | null }): boolean {
+  return brake.releasedAtMs === null || brake.releasedAtMs < brake.trippedAtMs;
 }
 
 /** What becomes of a connection about which there is nothing but terminal evidence. */

@@ -15,7 +15,8 @@ import {
   unrefused,
   withAttempt,
 } from './attempts.ts';
-import { type AppTrouble, blockedAt, blockedVerdict, clearTrouble, noteTrouble } from './app-trouble.ts';
+import { blockedAt, blockedVerdict, clearTrouble, noteTrouble } from './app-trouble.ts';
+import type { AppTrouble } from './aggregate.ts';
 import type { Verdict } from './concur-codes.ts';
 import { decideDeath } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
@@ -191,6 +192,7 @@ const everyTokenRefused: Verdict = {
   slow: false,
   confirmAfterMs: null,
   alarm: false,
+  mayHaveRotated: false,
   concurCode: null,
 };
 
@@ -208,8 +210,6 @@ export type RefreshOutcome =
       readonly kind: 'failure';
       readonly verdict: Verdict;
       readonly correlationId: string | null;
-      /** What came was no answer of Concur's own: the refresh may have been carried out. */
-      readonly isUnheard?: boolean;
       /** Data centre that gave the answer, where it is not the connection's own. */
       readonly dataCentre?: string;
     };
@@ -299,9 +299,11 @@ function finishFailed(
   const { nowMs } = input;
   const { verdict, correlationId } = outcome;
   const isUncertain = verdict.outcome === 'uncertain' && attempt.horizonAtMs > nowMs && attempt.status !== 'lost';
-  const isLost = verdict.outcome === 'uncertain' || outcome.isUnheard === true;
-  const settled: Attempt = { ...attempt, status: isUncertain ? 'uncertain' : isLost ? 'lost' : 'done' };
-  if (outcome.isUnheard === true && attempt.status === 'lost') return { result: 'duplicate', changes: {} };
+  const settled: Attempt = {
+    ...attempt,
+    status: isUncertain ? 'uncertain' : verdict.mayHaveRotated ? 'lost' : 'done',
+  };
+  if (verdict.mayHaveRotated && attempt.status === 'lost') return { result: 'duplicate', changes: {} };
   // Told before: the horizon may have passed since, nothing else is new.
   if (verdict.outcome === 'uncertain' && attempt.status !== 'open') {
     if (settled.status === attempt.status) return { result: 'duplicate', changes: {} };

@@ -3,9 +3,9 @@
  * PostgreSQL, the simulation in memory; one conformance suite holds both to the same behaviour.
  */
 import type { Aggregate, Decision } from './aggregate.ts';
-import type { AppTrouble } from './app-trouble.ts';
+import type { AppTrouble } from './aggregate.ts';
 import type { AuditEntry } from './audit-entry.ts';
-import type { CrowdQuestion } from './brake.ts';
+import type { CrowdQuestion } from './crowd.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
 
 /**

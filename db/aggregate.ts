@@ -3,7 +3,7 @@
  * a whole `transact` costs two round trips.
  */
 import type { Aggregate, Attempt, Changes, Decision, Grant } from '../core/aggregate.ts';
-import type { CrowdQuestion } from '../core/brake.ts';
+import type { CrowdQuestion } from '../core/crowd.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
 import { buildTrouble, type TroubleRow, troubleSelection, writeTrouble } from './app-trouble.ts';
 import { type AttemptRow, attemptColumns, buildAttempt } from './attempt-row.ts';

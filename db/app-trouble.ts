@@ -1,7 +1,8 @@
 /** Trouble with an app's own credentials on file, and the connections that wait for its end. */
 import type { Pool } from 'pg';
 import type { Changes } from '../core/aggregate.ts';
-import { APP_TROUBLE_PREFIX, type AppTrouble } from '../core/app-trouble.ts';
+import { APP_TROUBLE_PREFIX } from '../core/app-trouble.ts';
+import type { AppTrouble } from '../core/aggregate.ts';
 import { HELD_BY_BRAKE } from '../core/brake.ts';
 import type { AppTroubleStore, Waiting } from '../core/stores.ts';
 import { msOf, timeOf } from './columns.ts';

@@ -1,6 +1,7 @@
 /** The brake on file: terminal evidence of the last hour, and where the brake is on. */
 import type { Pool } from 'pg';
-import { CROWD_WINDOW_MS, type Crowd, type CrowdQuestion } from '../core/brake.ts';
+import { CROWD_WINDOW_MS } from '../core/brake.ts';
+import type { Crowd, CrowdQuestion } from '../core/crowd.ts';
 import type { Changes } from '../core/aggregate.ts';
 import type { Connection } from '../core/connection.ts';
 import type { BrakeStore } from '../core/stores.ts';

@@ -1,6 +1,6 @@
 /** Plain values of the core with which tests begin: everything is well unless the test says otherwise. */
 import type { Aggregate, Attempt, ConnectSession, SealedToken } from '../../core/aggregate.ts';
-import type { Crowd } from '../../core/brake.ts';
+import type { Crowd } from '../../core/crowd.ts';
 import type { Outcome, Verdict } from '../../core/concur-codes.ts';
 import type { Connection, ConnectionSnapshot } from '../../core/connection.ts';
 import type { DataCentre } from '../../core/ports.ts';
@@ -57,6 +57,7 @@ export function buildConnection(overrides: Partial<Connection> = {}): Connection
     pausedUntilMs: null,
     failureCount: 0,
     suspectedSinceMs: null,
+    expiryNoticeDays: null,
     lastError: null,
     createdAtMs: NOW_MS,
     ...overrides,
@@ -149,6 +150,7 @@ export function buildVerdict(outcome: Outcome, overrides: Partial<Verdict> = {})
     slow: false,
     confirmAfterMs: null,
     alarm: false,
+    mayHaveRotated: outcome === 'uncertain',
     concurCode: null,
     ...overrides,
   };

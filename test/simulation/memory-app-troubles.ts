@@ -1,6 +1,7 @@
 /** The twin of the table of app trouble, and of the look at who waits for its end. */
 import type { Changes } from '../../core/aggregate.ts';
-import { type AppTrouble, isAppTroubleReason } from '../../core/app-trouble.ts';
+import { isAppTroubleReason } from '../../core/app-trouble.ts';
+import type { AppTrouble } from '../../core/aggregate.ts';
 import { HELD_BY_BRAKE } from '../../core/brake.ts';
 import type { Connection } from '../../core/connection.ts';
 import type { AppTroubleStore, Waiting } from '../../core/stores.ts';

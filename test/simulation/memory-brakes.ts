@@ -1,6 +1,7 @@
 /** The twin of the brake's tables. */
 import type { Changes } from '../../core/aggregate.ts';
-import { CROWD_WINDOW_MS, type Crowd, type CrowdQuestion } from '../../core/brake.ts';
+import { CROWD_WINDOW_MS } from '../../core/brake.ts';
+import type { Crowd, CrowdQuestion } from '../../core/crowd.ts';
 import { type Connection, isEnded } from '../../core/connection.ts';
 import type { Brake, BrakeStore } from '../../core/stores.ts';
 

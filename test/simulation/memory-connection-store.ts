@@ -11,9 +11,16 @@ import {
 } from '../../core/aggregate.ts';
 import { type Connection, type ConnectionKey, isEnded } from '../../core/connection.ts';
 import type { AuditEntry } from '../../core/audit-entry.ts';
-import type { CrowdQuestion } from '../../core/brake.ts';
+import type { CrowdQuestion } from '../../core/crowd.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
-import type { AppTroubleStore, BrakeStore, ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../../core/stores.ts';
+import type {
+  AppTroubleStore,
+  BrakeStore,
+  ConnectionFilter,
+  ConnectionStore,
+  Page,
+  StoredEvent,
+} from '../../core/stores.ts';
 import { createMemoryAppTroubles } from './memory-app-troubles.ts';
 import { createMemoryBrakes } from './memory-brakes.ts';
 
