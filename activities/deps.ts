@@ -1,10 +1,11 @@
 /** What the activities are made of; put together in `worker/main.ts`, and with a virtual world in the simulation. */
 import type { Verdict } from '../core/concur-codes.ts';
+import type { ConnectionKey } from '../core/connection.ts';
 import type { Carry } from '../core/lifeboat.ts';
 import type { AppCredentials, Clock, Concur, DataCentres, Log, Vault } from '../core/ports.ts';
 import type { Lifecycles, ReconcileStore } from '../core/reconcile.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
-import type { App, ConnectionStore } from '../core/stores.ts';
+import type { App, AppTroubleStore, BrakeStore, ConnectionStore } from '../core/stores.ts';
 
 export interface ActivityDeps {
   readonly clock: Clock;
@@ -14,6 +15,7 @@ export interface ActivityDeps {
   readonly dataCentres: DataCentres;
   readonly connections: ConnectionStore;
   readonly apps: AppSource;
+  readonly guardian: AppGuardian;
   readonly policy: RefreshPolicy;
   readonly heartbeat: Heartbeat;
   readonly observer: Observer;
@@ -21,10 +23,33 @@ export interface ActivityDeps {
   readonly workflowId: (key: { readonly app: string; readonly principal: string }) => string;
 }
 
-/** An app with the credentials that work now. */
+/** One of an app's client secrets that is in use. */
+export interface StoredCredentials extends AppCredentials {
+  readonly secretId: string;
+}
+
+/** Apps with their credentials. */
 export interface AppSource {
-  /** Throws `not-found` for an unknown app, `configuration-invalid` for one without a secret. */
-  one(app: string): Promise<{ readonly app: App; readonly credentials: AppCredentials }>;
+  /**
+   * The app, and its credentials in the order to try: the one that worked last, unless a newer one has appeared since,
+   * then the newest first; none when all are retired. `fresh`: not what is remembered from some seconds ago.
+   * Throws `not-found` for an unknown app.
+   */
+  one(
+    app: string,
+    options?: { readonly fresh: boolean },
+  ): Promise<{ readonly app: App; readonly credentials: readonly StoredCredentials[] }>;
+  /** Concur took this secret: it goes first from now on. What is written for that is written beside; never throws. */
+  worked(app: string, secretId: string): void;
+}
+
+/** Whoever finds out when blocked credentials work again. */
+export interface AppGuardian {
+  /**
+   * The app is blocked: because of what was learnt just now (`tripped`), or still. Never throws; without Temporal it is
+   * called again by whoever finds the app blocked next.
+   */
+  wake(app: string, found: 'tripped' | 'blocked'): Promise<void>;
 }
 
 /** Tells the server that an activity is alive while it works, and takes along what the activity wants to have safe. */
@@ -45,6 +70,27 @@ export interface Observer {
   connected(facts: { readonly app: string; readonly outcome: string }): void;
   uncertain(): void;
   saveFailed(): void;
+}
+
+/** What the guardian of an app is made of. */
+export interface GuardDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly concur: Pick<Concur, 'proveCredentials'>;
+  readonly apps: AppSource;
+  readonly troubles: AppTroubleStore;
+  readonly brakes: BrakeStore;
+  readonly signals: ConnectionSignals;
+  readonly progress: Progress;
+  readonly policy: RefreshPolicy;
+  /** Connections are told at the pace at which they may call. */
+  readonly ratePerDataCentre: number;
+}
+
+/** Signals to the workflows of connections, which are started where they do not run. */
+export interface ConnectionSignals {
+  /** Throws `temporal-unavailable` when the server does not answer. */
+  appRestored(key: ConnectionKey, asked: { readonly actor: string; readonly reason: string }): Promise<void>;
 }
 
 /** What the reconciler is made of. */

@@ -19,7 +19,8 @@ export interface Unwanted {
   readonly answer: TokenAnswer;
   /** Where to revoke: the tokens' own data centre, the landing zone where that can't be trusted. */
   readonly dataCentre: string;
-  readonly credentials: AppCredentials;
+  /** To ask with whether a revoke that was refused is done; null: the app has none just now. */
+  readonly credentials: AppCredentials | null;
 }
 
 const PAUSES_MS = [0, 1_000, 5_000] as const;
@@ -42,7 +43,7 @@ export async function dispose(
     const verdict = judge('revoke', revoked.failure);
     if (verdict.outcome === 'revoked') return 'revoked';
     // Refused: the access token is stale, or an earlier try was carried out after all. A refresh tells.
-    if (!isUnverified(verdict) || answer.refreshToken === null) continue;
+    if (!isUnverified(verdict) || answer.refreshToken === null || credentials === null) continue;
     const refreshToken = answer.refreshToken;
     const refreshed = await concur.refreshTokens({ credentials, dataCentre, refreshToken }, options);
     if (refreshed.ok) accessToken = refreshed.value.accessToken;

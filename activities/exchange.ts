@@ -4,6 +4,7 @@
  * Whatever is obtained for a connect that cannot be finished is revoked, so that the administrator can try again;
  * unless a living connection of the token's own subject would be revoked with it.
  */
+import { isBlock } from '../core/app-trouble.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
@@ -22,7 +23,8 @@ import { identify } from './identity.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
-import { isTooLate, unsent } from './unsent.ts';
+import { tryCredentials } from './try-credentials.ts';
+import { isTooLate, noClientSecret, unsent } from './unsent.ts';
 
 export interface ExchangeInput extends ConnectionKey {
   readonly attemptId: string;
@@ -51,9 +53,11 @@ export function createExchangeActivities(deps: ActivityDeps) {
       const decision = beginExchange(aggregate, { ...times, attemptId, sessionId, nowMs: clock.now() });
       return snapshots.with(decision, aggregate, app);
     });
+    if (begun.decision === 'app-blocked') await deps.guardian.wake(appName, 'blocked');
     if (begun.decision !== 'call' && begun.decision !== 'resume') return snapshot;
 
     const finish = async (outcome: ExchangeOutcome): Promise<ConnectionSnapshot | null> => {
+      let blocks = false;
       const finished = await keepSaving(deps, () =>
         connections.transact(key, (aggregate) => {
           const decision = finishExchange(aggregate, {
@@ -62,9 +66,11 @@ export function createExchangeActivities(deps: ActivityDeps) {
             outcome,
             nowMs: clock.now(),
           });
+          blocks = isBlock(decision.changes);
           return snapshots.with(decision, aggregate, app);
         }),
       );
+      if (blocks) await deps.guardian.wake(appName, 'tripped');
       if (finished.result !== 'duplicate') observe(begun, outcome);
       return finished.snapshot;
     };
@@ -80,7 +86,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
         correlationId: null,
         dataCentre: deps.dataCentres.byName(GLOBAL_LANDING_ZONE),
       };
-      return await finish(await outcomeOf(begun, parseTokenAnswer(kept), times, app, credentials));
+      return await finish(await outcomeOf(begun, parseTokenAnswer(kept), times, app, credentials[0] ?? null));
     }
 
     const begunAt = clock.monotonic();
@@ -95,15 +101,24 @@ export function createExchangeActivities(deps: ActivityDeps) {
       const verdict = unsent('frozen-before-sending');
       return await finish({ kind: 'failure', verdict, sent: false, correlationId: null });
     }
-    const call = concur.exchangeRequestToken(
-      { credentials, principal, requestToken },
-      { horizonMs: horizonMs(policy) },
-    );
+    if (credentials.length === 0) {
+      return await finish({ kind: 'failure', verdict: noClientSecret, sent: false, correlationId: null });
+    }
+    let taken: AppCredentials | null = null;
+    const call = tryCredentials(deps, { app: appName, grant: 'exchange', credentials, begunAt }, (one) =>
+      concur.exchangeRequestToken({ credentials: one, principal, requestToken }, { horizonMs: horizonMs(policy) }),
+    ).then((tried) => {
+      taken = tried.credentials;
+      return tried.result;
+    });
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();
       await finish(failureOf({ kind: 'transport', transport: 'timeout', sent: true }, null));
     });
-    if (!result.ok) return await finish(failureOf(result.failure, result.correlationId));
+    if (!result.ok) {
+      const dataCentre = result.dataCentre.name;
+      return await finish({ ...failureOf(result.failure, result.correlationId), dataCentre });
+    }
 
     const { id } = begun.connection;
     const answer = await vault.seal(serializeTokenAnswer(result.value), sealContexts.answer(id, attemptId));
@@ -115,7 +130,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
         ),
       () => carry({ kind: 'exchange', attemptId, begun: begun.attempt, answer }),
     );
-    return await finish(await outcomeOf(begun, result.value, result, app, credentials));
+    return await finish(await outcomeOf(begun, result.value, result, app, taken));
   }
 
   async function outcomeOf(
@@ -123,7 +138,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
     answer: TokenAnswer,
     times: CallTimes,
     app: App,
-    credentials: AppCredentials,
+    credentials: AppCredentials | null,
   ): Promise<ExchangeOutcome> {
     const { connection, attempt } = begun;
     const { correlationId } = times;
@@ -141,7 +156,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
     if (answer.geolocation === 'foreign') return await refuse('foreign-geolocation', principal);
     if (answer.refreshToken === null) return await refuse('no-refresh-token', principal);
 
-    const { clientId } = credentials;
+    const { clientId } = app;
     const atMs = times.endedAtMs;
     const found = await identify(deps, { answer, dataCentre, clientId, principal, atMs });
     if (found.verdict === 'mismatch') {
@@ -156,7 +171,10 @@ export function createExchangeActivities(deps: ActivityDeps) {
     return { kind: 'tokens', facts, identity: found.facts, accessToken, refreshToken, correlationId };
   }
 
-  function failureOf(failure: ConcurFailure, correlationId: string | null): ExchangeOutcome {
+  function failureOf(
+    failure: ConcurFailure,
+    correlationId: string | null,
+  ): Extract<ExchangeOutcome, { kind: 'failure' }> {
     const sent = failure.kind !== 'transport' || failure.sent;
     return { kind: 'failure', verdict: judge('exchange', failure), sent, correlationId };
   }

@@ -1,8 +1,9 @@
 /** All activities, made from their dependencies. The worker registers them; workflows know their types alone. */
 import type { Carry } from '../core/lifeboat.ts';
-import type { ActivityDeps, ReconcileDeps } from './deps.ts';
+import type { ActivityDeps, GuardDeps, ReconcileDeps } from './deps.ts';
 import { createExchangeActivities } from './exchange.ts';
 import { withFailures } from './failure.ts';
+import { createGuardActivities } from './guard.ts';
 import { createReconcile } from './reconcile.ts';
 import { createRecordActivities } from './record.ts';
 import { createRefreshActivities } from './refresh.ts';
@@ -41,3 +42,17 @@ export function createReconcileActivities(deps: ReconcileDeps) {
 }
 
 export type ReconcileActivities = ReturnType<typeof createReconcileActivities>;
+
+/** Those of the app guardian. */
+export function createAppGuardianActivities(deps: GuardDeps) {
+  const { log } = deps;
+  const { lookAfterApp, probeApp, restoreConnections, releaseBrake } = createGuardActivities(deps);
+  return {
+    lookAfterApp: withFailures(log, 'lookAfterApp', lookAfterApp),
+    probeApp: withFailures(log, 'probeApp', probeApp),
+    restoreConnections: withFailures(log, 'restoreConnections', restoreConnections),
+    releaseBrake: withFailures(log, 'releaseBrake', releaseBrake),
+  };
+}
+
+export type AppGuardianActivities = ReturnType<typeof createAppGuardianActivities>;

@@ -3,8 +3,9 @@
  * `core/refresh-transaction.ts`; this file brings them together with the call.
  */
 import type { Aggregate } from '../core/aggregate.ts';
+import { isBlock } from '../core/app-trouble.ts';
 import { HELD_BY_BRAKE } from '../core/brake.ts';
-import { isUnheard, judge } from '../core/concur-codes.ts';
+import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { isAppError } from '../core/errors.ts';
 import type { Carry } from '../core/lifeboat.ts';
@@ -25,7 +26,8 @@ import { buildGrantFacts } from './grant-facts.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
-import { isTooLate, unsent } from './unsent.ts';
+import { tryCredentials } from './try-credentials.ts';
+import { isTooLate, noClientSecret, unsent } from './unsent.ts';
 
 export interface RefreshInput extends ConnectionKey {
   readonly attemptId: string;
@@ -59,10 +61,12 @@ export function createRefreshActivities(deps: ActivityDeps) {
       (options) => connections.transact(key, begin, options),
       ({ decision }) => decision === 'crowd-needed',
     );
+    if (begun.decision === 'app-blocked') await deps.guardian.wake(appName, 'blocked');
     if (begun.decision !== 'call') return snapshot;
     const begunAt = clock.monotonic();
 
     const finish = async (outcome: RefreshOutcome): Promise<ConnectionSnapshot | null> => {
+      let blocks = false;
       const decide = (aggregate: Aggregate) => {
         const decision = finishRefresh(aggregate, {
           ...times,
@@ -71,6 +75,7 @@ export function createRefreshActivities(deps: ActivityDeps) {
           outcome,
           nowMs: clock.now(),
         });
+        blocks = isBlock(decision.changes);
         return snapshots.with(decision, aggregate, app);
       };
       const save = () =>
@@ -83,6 +88,7 @@ export function createRefreshActivities(deps: ActivityDeps) {
         if (outcome.kind === 'tokens') carry({ kind: 'refresh', attemptId, begun: begun.attempt, outcome });
       });
       const { snapshot: after } = finished;
+      if (blocks) await deps.guardian.wake(appName, 'tripped');
       if (finished.result === 'failed' && after?.connection.reason === HELD_BY_BRAKE) {
         log.error(
           { ...key, dataCentre: after.connection.dataCentre },
@@ -108,10 +114,15 @@ export function createRefreshActivities(deps: ActivityDeps) {
     if (isTooLate(clock, begunAt)) {
       return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
     }
-    const call = concur.refreshTokens(
-      { credentials, dataCentre: stays.name, refreshToken: sent },
-      { horizonMs: horizonMs(policy) },
-    );
+    if (credentials.length === 0) {
+      return await finish({ kind: 'failure', verdict: noClientSecret, correlationId: null });
+    }
+    const call = tryCredentials(deps, { app: appName, grant: 'refresh', credentials, begunAt }, (one) =>
+      concur.refreshTokens(
+        { credentials: one, dataCentre: stays.name, refreshToken: sent },
+        { horizonMs: horizonMs(policy) },
+      ),
+    ).then(({ result }) => result);
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();
       const verdict = judge('refresh', { kind: 'transport', transport: 'timeout', sent: true });
@@ -134,7 +145,9 @@ export function createRefreshActivities(deps: ActivityDeps) {
     const { correlationId } = result;
     if (!result.ok) {
       const { failure } = result;
-      return { kind: 'failure', verdict: judge('refresh', failure), correlationId, isUnheard: isUnheard(failure) };
+      const verdict = judge('refresh', failure);
+      const dataCentre = result.dataCentre.name;
+      return { kind: 'failure', verdict, correlationId, dataCentre };
     }
     const { value: answer } = result;
     const { connection, attempt } = begun;

@@ -1,4 +1,5 @@
 /** The revoke at SAP Concur: a live access token, DELETE, verification; tried until it is confirmed. */
+import { isBlock } from '../core/app-trouble.ts';
 import { judge, type Verdict } from '../core/concur-codes.ts';
 import { beginRevoke, finishRevoke, type FinishRevoke } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
@@ -47,12 +48,15 @@ export function createRevokeActivities(deps: ActivityDeps) {
     if (begun.decision !== 'call' || stored?.token == null) return snapshot;
 
     const finish = async (outcome: FinishRevoke['outcome']): Promise<ConnectionSnapshot | null> => {
+      let blocks = false;
       const finished = await keepSaving(deps, () =>
         connections.transact(key, (aggregate) => {
           const decision = finishRevoke(aggregate, { ...times, attemptId, outcome, nowMs: clock.now() });
+          blocks = isBlock(decision.changes);
           return snapshots.with(decision, aggregate, app);
         }),
       );
+      if (blocks) await deps.guardian.wake(appName, 'tripped');
       return finished.snapshot;
     };
     const { connection } = begun;

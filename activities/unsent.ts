@@ -13,9 +13,23 @@ export function unsent(reason: 'vault-failed' | 'data-centre-unknown' | 'frozen-
     slow: false,
     confirmAfterMs: null,
     alarm: true,
+    mayHaveRotated: false,
     concurCode: null,
   };
 }
+
+/** There is no client secret on file to ask with: the app's trouble, as if Concur had refused one. */
+export const noClientSecret: Verdict = {
+  outcome: 'app-blocked',
+  scope: 'app',
+  reason: 'client-secret-missing',
+  pauseMs: null,
+  slow: true,
+  confirmAfterMs: null,
+  alarm: true,
+  mayHaveRotated: false,
+  concurCode: null,
+};
 
 /**
  * Whether the process was frozen since `begunAt` (monotonic) for so long that others may count on its call having been

@@ -1,6 +1,7 @@
 /** SAP Concur as the rest of Evergrant sees it: the operations of its wire, put together. */
 import { randomUUID } from 'node:crypto';
 import type { Clock, Concur, DataCentres, Http, Log, Rng } from '../core/ports.ts';
+import { buildClientCredentialsRequest, processClientCredentialsResponse } from './client-credentials.ts';
 import { type CallDependencies, call, type ObservedCall } from './call.ts';
 import { globalLandingZone } from './data-centres.ts';
 import { buildExchangeRequest } from './exchange.ts';
@@ -37,6 +38,13 @@ export function createConcur(settings: ConcurSettings): Concur {
     async refreshTokens(input, options) {
       const dataCentre = dataCentres.byName(input.dataCentre);
       return await callFollowing(deps, dataCentre, (baseUri) => buildRefreshRequest({ ...input, baseUri }), options);
+    },
+
+    async proveCredentials(input, options) {
+      const dataCentre = dataCentres.byName(input.dataCentre);
+      const request = buildClientCredentialsRequest({ ...input, baseUri: dataCentre.baseUri });
+      const process = processClientCredentialsResponse;
+      return await call(deps, { endpoint: 'token', dataCentre, request, process }, options);
     },
 
     async revokeConnection(input, options) {

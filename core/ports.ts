@@ -153,6 +153,14 @@ export interface Concur {
     input: { readonly credentials: AppCredentials; readonly dataCentre: string; readonly refreshToken: Secret },
     options: TokenCallOptions,
   ): Promise<ConcurResult<TokenAnswer>>;
+  /**
+   * Asks for an application token and drops it: whether the app's own credentials are taken at that data centre.
+   * Concur's docs, Authentication, "Client credentials grant".
+   */
+  proveCredentials(
+    input: { readonly credentials: AppCredentials; readonly dataCentre: string },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<null>>;
   /** Ends all tokens of the principal that the access token belongs to, for this app. */
   revokeConnection(
     input: { readonly dataCentre: string; readonly accessToken: Secret },

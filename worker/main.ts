@@ -1,13 +1,15 @@
 /** `npm run worker`: runs the workflows and makes the calls to SAP Concur. */
 import { Client } from '@temporalio/client';
-import { createActivities, createReconcileActivities } from '../activities/index.ts';
+import { createActivities, createAppGuardianActivities, createReconcileActivities } from '../activities/index.ts';
 import { createConcur } from '../concur/concur.ts';
 import { createDataCentres, originsOf } from '../concur/data-centres.ts';
 import { createHttp } from '../concur/http.ts';
 import { AppError } from '../core/errors.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { createAppStore } from '../db/app-store.ts';
+import { createAppTroubleStore } from '../db/app-trouble.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
+import { createBrakeStore } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { pendingMigrations } from '../db/migrate.ts';
@@ -26,6 +28,7 @@ import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
 import { createVault } from '../vault/vault.ts';
 import { connectionWorkflowId } from '../workflows/contract.ts';
+import { createAppSignals, createAppGuardianCaller } from './app-signals.ts';
 import { createAppSource } from './app-source.ts';
 import { workflowBundle } from './bundle.ts';
 import { temporalHeartbeat, temporalProgress } from './heartbeat.ts';
@@ -69,6 +72,15 @@ await runMain('evergrant worker', async () => {
     onCall: ({ dataCentre, endpoint, code }) =>
       metrics.concurRequestsTotal.inc({ data_center: dataCentre, endpoint, code }),
   });
+  const { namespace, taskQueue } = config.temporal;
+  const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
+  shutdown.onClose('temporal', () => connection.close());
+  const register = config.mode === 'development';
+  await ensureSearchAttributes(connection.operatorService, namespace, { register });
+  const client = new Client({ connection, namespace });
+
+  const apps = createAppSource({ apps: createAppStore(pool), vault, clock, log });
+  const signals = createAppSignals({ client, taskQueue });
   const activities = createActivities({
     clock,
     log,
@@ -77,18 +89,24 @@ await runMain('evergrant worker', async () => {
     dataCentres,
     policy,
     connections: createConnectionStore(pool),
-    apps: createAppSource({ apps: createAppStore(pool), vault, clock }),
+    apps,
+    guardian: createAppGuardianCaller({ signals, clock, log }),
     heartbeat: temporalHeartbeat,
     observer: createObserver(metrics),
     workflowId: connectionWorkflowId,
   });
-
-  const { namespace, taskQueue } = config.temporal;
-  const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
-  shutdown.onClose('temporal', () => connection.close());
-  const register = config.mode === 'development';
-  await ensureSearchAttributes(connection.operatorService, namespace, { register });
-  const client = new Client({ connection, namespace });
+  const guardActivities = createAppGuardianActivities({
+    clock,
+    log,
+    concur,
+    apps,
+    troubles: createAppTroubleStore(pool),
+    brakes: createBrakeStore(pool),
+    signals,
+    progress: temporalProgress,
+    policy,
+    ratePerDataCentre: config.concurRatePerDataCentre,
+  });
   const reconcileActivities = createReconcileActivities({
     clock,
     log,
@@ -101,7 +119,7 @@ await runMain('evergrant worker', async () => {
     connection,
     namespace,
     taskQueue,
-    activities: { ...activities, ...reconcileActivities },
+    activities: { ...activities, ...guardActivities, ...reconcileActivities },
     workflowBundle: bundle,
     dataCentres: dataCentres.names(),
     ratePerDataCentre: config.concurRatePerDataCentre,

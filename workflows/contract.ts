@@ -4,16 +4,23 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ConnectionKey, ConnectionState } from '../core/connection.ts';
+import type { CarriedGuard, GuardianStatus } from '../core/app-guardian.ts';
 import type { ConnectionResource } from '../core/connection-resource.ts';
 
 export const workflowTypes = {
   connectionLifecycle: 'connectionLifecycle',
+  appGuardian: 'appGuardian',
   reconciler: 'reconciler',
 } as const;
 
 /** Unique per app and principal for ever: the next Connect starts a new run under the same id. */
 export function connectionWorkflowId(key: ConnectionKey): string {
   return `concur-connection:${key.app}:${key.principal}`;
+}
+
+/** Unique per app: one guardian at a time, started whenever there is something to guard. */
+export function appGuardianWorkflowId(app: string): string {
+  return `concur-app:${app}`;
 }
 
 /** Id of the Schedule of the reconciler, and what the ids of its runs begin with. */
@@ -29,6 +36,13 @@ export function lifecycleTaskQueue(prefix: string): string {
 /** Calls to one data centre of Concur, rate-capped. */
 export function concurTaskQueue(prefix: string, dataCentre: string): string {
   return `${prefix}-concur-${dataCentre}`;
+}
+
+/** Input of the guardian: all it knows is on file, so a lost run heals on its next start. */
+export interface GuardianInput {
+  readonly app: string;
+  /** Carried over a continue-as-new; absent on every other start. */
+  readonly carried?: CarriedGuard & { readonly schema: 1 };
 }
 
 /** Input of the lifecycle: the state is read from the row, so a lost run heals on its next start. */
@@ -90,6 +104,13 @@ export const revokeSignal = defineSignal<[CommandInput?]>('revoke');
 export const pauseSignal = defineSignal<[CommandInput?]>('pause');
 export const resumeSignal = defineSignal<[CommandInput?]>('resume');
 export const appRestoredSignal = defineSignal<[CommandInput?]>('appRestored');
+
+/** To the guardian of an app: find out at once whether its credentials work. */
+export const probeSignal = defineSignal<[CommandInput?]>('probe');
+/** To the guardian of an app: take the brake off, and try the connections that it held. */
+export const releaseSignal = defineSignal<[CommandInput?]>('release');
+/** What the guardian of an app is at; null until it has looked. */
+export const guardianStatusQuery = defineQuery<GuardianStatus | null, []>('status');
 
 /** The connection resource as the workflow sees it; null until it has read the row. */
 export const statusQuery = defineQuery<ConnectionResource | null, []>('status');

@@ -2,6 +2,7 @@
 import { defineSearchAttributeKey, type SearchAttributeUpdatePair, SearchAttributeType } from '@temporalio/common';
 import type { Connection, ConnectionSnapshot, ConnectionState } from '../core/connection.ts';
 import { formatTime } from '../core/connection-resource.ts';
+import type { GuardianStatus } from '../core/app-guardian.ts';
 import { searchAttributes } from './contract.ts';
 
 const keys = {
@@ -90,4 +91,24 @@ export function buildTimerSummary({ connection, upkeep }: ConnectionSnapshot): s
     default:
       return `next try while ${connection.state}`;
   }
+}
+
+/** Current details of an app's guardian as Markdown: what is blocked, who waits, and what can be done now. */
+export function buildGuardianDetails({ app, troubles, brakes, waiting, restored }: GuardianStatus): string {
+  const lines = [
+    ...troubles.map(
+      ({ data_center: at, reason, concur_code: code, since, probes, next_probe_at: next }) =>
+        `- **${at} refuses the credentials of ${app}** since ${since}: ${reason}, Concur code ${code ?? 'none'}; ${probes} probes, the next at ${next ?? 'once'}`,
+    ),
+    ...brakes.map((at) => `- **The brake is on in ${at}**: too many connections ended within an hour`),
+    ...waiting.map(({ data_center: at, waits_for: what, count }) => `- ${count} connections in ${at} wait (${what})`),
+    `- Told to go on so far: ${restored}`,
+  ];
+  const advice = [
+    ...(troubles.length > 0
+      ? ['`evergrant apps secret-add` with a secret that works; signal `probe` asks at once.']
+      : []),
+    ...(brakes.length > 0 ? ['When the reason is known and over: `evergrant apps release`, or signal `release`.'] : []),
+  ];
+  return [...lines, '', ...advice].join('\n');
 }

@@ -5,7 +5,7 @@
  * and belongs to its lifecycle. Reading and recording are tried for ever: without the database nothing can go on.
  */
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Activities, ReconcileActivities } from '../activities/index.ts';
+import type { Activities, AppGuardianActivities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue } from './contract.ts';
 
 /** Somebody waits for the answer. */
@@ -39,6 +39,29 @@ export const reconcileActivities = proxyActivities<ReconcileActivities>({
   heartbeatTimeout: '30 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+/** The guardian's looks into the record. */
+export const guardActivities = proxyActivities<Pick<AppGuardianActivities, 'lookAfterApp' | 'releaseBrake'>>({
+  startToCloseTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+/** Tells connections at the pace of calls; a try that is lost is followed by one that goes on where it was. */
+export const restoreActivities = proxyActivities<Pick<AppGuardianActivities, 'restoreConnections'>>({
+  startToCloseTimeout: '24 hours',
+  heartbeatTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+/** One call to Concur, tried once: the next probe comes anyway. To be run with {@link callOptions}. */
+export const probeActivities = proxyActivities<Pick<AppGuardianActivities, 'probeApp'>>({
+  startToCloseTimeout: '10 minutes',
+  scheduleToStartTimeout: '12 hours',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { maximumAttempts: 1 },
 });
 
 /** How one call to Concur is queued. */

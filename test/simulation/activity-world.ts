@@ -37,6 +37,12 @@ export interface ActivityWorld {
   readonly activities: ReturnType<typeof createWorldActivities>;
   /** What activities brought to safety because it could not be saved at once. */
   readonly carried: Cargo[];
+  /** The app's client secrets in the order to try: id and value. */
+  secrets: readonly (readonly [string, string])[];
+  /** Ids of the secrets that were said to work. */
+  readonly worked: string[];
+  /** Calls of the guardian. */
+  readonly woken: (readonly [app: string, found: string])[];
   /** While true every transaction and read fails as when PostgreSQL is away. */
   databaseIsAway: boolean;
   /** Puts a connection on file with its tokens really sealed: `refresh-0` as current refresh token, `access-0`. */
@@ -69,8 +75,17 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
     dataCentres: createDataCentres([us2, eu2, glz]),
     log: createMemoryLog(logged),
     apps: {
-      one: async () => ({ app, credentials: { clientId: app.clientId, clientSecret: new Secret('hunter2') } }),
+      one: async () => ({
+        app,
+        credentials: world.secrets.map(([secretId, value]) => ({
+          clientId: app.clientId,
+          clientSecret: new Secret(value),
+          secretId,
+        })),
+      }),
+      worked: (_, secretId) => void world.worked.push(secretId),
     },
+    guardian: { wake: async (...call) => void world.woken.push(call) },
     heartbeat: { whileBeating: (work) => work(() => {}) },
     workflowId: (key) => `concur-connection:${key.app}:${key.principal}`,
   };
@@ -84,6 +99,9 @@ export function createActivityWorld(options: { readonly app?: App; readonly hook
     deps,
     activities: createWorldActivities(deps, (cargo) => void carried.push(cargo)),
     carried,
+    secrets: [['secret-1', 'hunter2']],
+    worked: [],
+    woken: [],
     databaseIsAway: false,
     connect: (aggregate) => putSealed(world, aggregate),
   };

@@ -1,5 +1,6 @@
 /** SAP Concur as the test dictates it: each operation answers its replies in turn, and remembers who asked for what. */
 import type {
+  AppCredentials,
   Clock,
   Concur,
   ConcurFailure,
@@ -29,6 +30,7 @@ interface Values {
   readonly refreshTokens: TokenAnswer;
   readonly revokeConnection: null;
   readonly fetchPrincipal: Principal;
+  readonly proveCredentials: null;
 }
 export type Operation = keyof Values;
 
@@ -43,6 +45,8 @@ export interface SeenCall {
 
 export interface ScriptedConcur extends Concur {
   readonly calls: SeenCall[];
+  /** Client secrets of the token calls, in clear, in order. */
+  readonly clientSecrets: string[];
   /** Appends replies; an operation that runs out of them throws. */
   script<O extends Operation>(operation: O, ...replies: readonly Reply<Values[O]>[]): void;
   /** Replies to everything that the script of the operation leaves unanswered. */
@@ -54,6 +58,9 @@ export interface ScriptedConcur extends Concur {
 
 export function createScriptedConcur(clock: Clock): ScriptedConcur {
   const calls: SeenCall[] = [];
+  const clientSecrets: string[] = [];
+  const noteSecret = ({ credentials }: { readonly credentials: AppCredentials }): void =>
+    void clientSecrets.push(credentials.clientSecret.reveal());
   const scripts = new Map<Operation, Reply<never>[]>();
   const fallbacks = new Map<Operation, () => Reply<never>>();
   let idTokenVerdict: IdTokenVerdict = { verdict: 'unavailable', why: 'no verdict was scripted' };
@@ -84,6 +91,7 @@ export function createScriptedConcur(clock: Clock): ScriptedConcur {
 
   return {
     calls,
+    clientSecrets,
     script(operation, ...replies) {
       scripts.set(operation, [...(scripts.get(operation) ?? []), ...(replies as readonly Reply<never>[])]);
     },
@@ -92,8 +100,18 @@ export function createScriptedConcur(clock: Clock): ScriptedConcur {
       idTokenVerdict = verdict;
     },
     sent: (operation) => calls.filter((call) => call.operation === operation).map(({ token }) => token),
-    exchangeRequestToken: (input, options) => answer('exchangeRequestToken', null, input.requestToken, options),
-    refreshTokens: (input, options) => answer('refreshTokens', input.dataCentre, input.refreshToken, options),
+    exchangeRequestToken(input, options) {
+      noteSecret(input);
+      return answer('exchangeRequestToken', null, input.requestToken, options);
+    },
+    refreshTokens(input, options) {
+      noteSecret(input);
+      return answer('refreshTokens', input.dataCentre, input.refreshToken, options);
+    },
+    proveCredentials(input, options) {
+      noteSecret(input);
+      return answer('proveCredentials', input.dataCentre, new Secret(''), options);
+    },
     revokeConnection: (input, options) => answer('revokeConnection', input.dataCentre, input.accessToken, options),
     fetchPrincipal: (input, options) => answer('fetchPrincipal', input.dataCentre, input.accessToken, options),
     async verifyIdToken({ dataCentre, idToken }) {

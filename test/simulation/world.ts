@@ -84,7 +84,9 @@ export function createWorld(seed: number, bugName: string | null): World {
   const concur = createSimulatedConcur({ prng, timeline, trace, plan, passes });
   const dataCentres = createDataCentres(Object.fromEntries(DATA_CENTRES.map((name) => [name, `${ORIGIN}/${name}`])));
   const app = buildApp({ clientId: concur.app.clientId });
-  const credentials = { clientId: concur.app.clientId, clientSecret: new Secret(CLIENT_SECRET) };
+  const credentials = [
+    { clientId: concur.app.clientId, clientSecret: new Secret(CLIENT_SECRET), secretId: 'secret-1' },
+  ];
   const log = createLog(trace);
   const shaky = { base: store, database, prng, plan, trace, bug };
 
@@ -117,7 +119,9 @@ export function createWorld(seed: number, bugName: string | null): World {
           await passes(execution, 'reading the app');
           return { app, credentials };
         },
+        worked: silent,
       },
+      guardian: { wake: async () => {} },
       policy,
       heartbeat: { whileBeating: (work) => work((cargo) => executions.carry(execution, cargo)) },
       observer: { ...observer, saveFailed },

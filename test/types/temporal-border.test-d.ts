@@ -1,9 +1,14 @@
 /** Whatever crosses into Temporal is plain JSON without secrets: inputs, results, messages, what a run hands on. */
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import { expectTypeOf } from 'vitest';
-import type { Activities as LifecycleActivities, ReconcileActivities } from '../../activities/index.ts';
+import type {
+  Activities as LifecycleActivities,
+  AppGuardianActivities,
+  ReconcileActivities,
+} from '../../activities/index.ts';
 import type { Connection, ConnectionSnapshot } from '../../core/connection.ts';
 import type { ConnectionResource } from '../../core/connection-resource.ts';
+import type { appGuardian } from '../../workflows/app-guardian.ts';
 import type { connectionLifecycle } from '../../workflows/connection-lifecycle.ts';
 import type * as contract from '../../workflows/contract.ts';
 import type { PlainJson } from './plain-json.ts';
@@ -30,7 +35,7 @@ expectTypeOf<Messages>().toExtend<PlainJson<Messages>>();
 expectTypeOf<Messages['statusQuery']>().not.toEqualTypeOf<null>();
 expectTypeOf<Messages['connectUpdate']>().toEqualTypeOf<readonly [contract.CommandResult, [contract.ConnectInput]]>();
 
-type Activities = LifecycleActivities & ReconcileActivities;
+type Activities = LifecycleActivities & ReconcileActivities & AppGuardianActivities;
 
 /** Every activity takes one value and answers one, both plain. */
 type Inputs = { [Name in keyof Activities]: Parameters<Activities[Name]> };
@@ -39,7 +44,9 @@ expectTypeOf<Inputs>().toExtend<PlainJson<Inputs>>();
 expectTypeOf<Outputs>().toExtend<PlainJson<Outputs>>();
 expectTypeOf<Inputs[keyof Activities]['length']>().toEqualTypeOf<1>();
 
-/** So does the workflow. */
+/** So do the workflows. */
+expectTypeOf<Parameters<typeof appGuardian>>().toEqualTypeOf<[contract.GuardianInput]>();
+expectTypeOf<Awaited<ReturnType<typeof appGuardian>>>().toEqualTypeOf<{ readonly restored: number }>();
 expectTypeOf<Parameters<typeof connectionLifecycle>>().toEqualTypeOf<[contract.LifecycleInput]>();
 expectTypeOf<Awaited<ReturnType<typeof connectionLifecycle>>>().toExtend<string>();
 
@@ -55,5 +62,12 @@ type ArgsOf<Definition> =
 expectTypeOf<[Record<never, never>]>().toExtend<ArgsOf<Contract[Commands]>>();
 expectTypeOf<[]>().toExtend<ArgsOf<Contract[Signals]>>();
 expectTypeOf<Signals>().toEqualTypeOf<
-  'tokenRejectedSignal' | 'refreshSignal' | 'revokeSignal' | 'pauseSignal' | 'resumeSignal' | 'appRestoredSignal'
+  | 'tokenRejectedSignal'
+  | 'refreshSignal'
+  | 'revokeSignal'
+  | 'pauseSignal'
+  | 'resumeSignal'
+  | 'appRestoredSignal'
+  | 'probeSignal'
+  | 'releaseSignal'
 >();

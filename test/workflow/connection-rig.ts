@@ -84,9 +84,11 @@ export async function createConnectionRig(options: RigOptions) {
     apps: {
       one: async () => ({
         app,
-        credentials: { clientId: concurApp.clientId, clientSecret: new Secret(clientSecret) },
+        credentials: [{ clientId: concurApp.clientId, clientSecret: new Secret(clientSecret), secretId: 'secret-1' }],
       }),
+      worked: silent,
     },
+    guardian: { wake: async () => {} },
     heartbeat: temporalHeartbeat,
     observer: { refreshed: silent, connected: silent, uncertain: silent, saveFailed: silent },
     workflowId: connectionWorkflowId,
