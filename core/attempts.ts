@@ -15,15 +15,28 @@ export function openUntil(attempts: readonly Attempt[], nowMs: number, exceptId?
   return latest;
 }
 
-/** Attempts past their horizon: nobody will ever know how they ended. */
-export function closeLost(attempts: readonly Attempt[], nowMs: number): Attempt[] {
-  return attempts
-    .filter(({ status, horizonAtMs }) => (status === 'open' || status === 'uncertain') && horizonAtMs <= nowMs)
-    .map((attempt) => ({ ...attempt, status: 'lost' as const }));
-}
-
 /** A process that holds an answer for longer than this without saving it is gone. */
 const KEPT_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * What a new attempt changes about those before it. Past their horizon: nobody will ever know how they ended. Lost for a
+ * day, with a younger one that bears the same witness: forgotten, so that a long outage does not pile them up.
+ */
+export function closeLost(attempts: readonly Attempt[], nowMs: number): Attempt[] {
+  const lost = attempts.filter(({ status }) => status === 'lost');
+  return [
+    ...attempts
+      .filter(({ status, horizonAtMs }) => (status === 'open' || status === 'uncertain') && horizonAtMs <= nowMs)
+      .map((attempt) => ({ ...attempt, status: 'lost' as const })),
+    ...lost
+      .filter((attempt) => attempt.startedAtMs + KEPT_MS <= nowMs && lost.some((other) => outlives(other, attempt)))
+      .map((attempt) => ({ ...attempt, status: 'done' as const })),
+  ];
+}
+
+function outlives(other: Attempt, { kind, versionRead, startedAtMs }: Attempt): boolean {
+  return other.kind === kind && other.versionRead === versionRead && other.startedAtMs > startedAtMs;
+}
 
 /**
  * The attempts after one of them brought the grant's new tokens: candidates explain nothing any more. One that never

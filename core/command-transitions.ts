@@ -107,9 +107,12 @@ export function revokeFailed(
 ): Transition {
   if (before.state !== 'revoking') return { connection: before, events: [] };
   const { verdict, correlationId } = event;
-  const failureCount = before.failureCount + 1;
+  const isMaintenance = verdict.outcome === 'maintenance';
+  const failureCount = before.failureCount + (isMaintenance ? 0 : 1);
+  const { policy, workflowId } = context;
   const pauseMs = Math.max(
-    retryPauseMs(context.policy, failureCount, !verdict.slow, context.workflowId),
+    // A maintenance is waited for at a steady pace.
+    retryPauseMs(policy, isMaintenance ? 0 : failureCount, !verdict.slow, workflowId),
     verdict.pauseMs ?? 0,
   );
   const after: Connection = {

@@ -44,11 +44,16 @@ export interface Verdict {
   readonly confirmAfterMs: number | null;
   /** An operator has to look, now. */
   readonly alarm: boolean;
+  /**
+   * The request was sent, Concur may have carried it out, and what came back does not tell: no answer, one of a gateway
+   * (5xx), a 2xx that nobody can read. Under strict rotation the token that was sent may be dead since.
+   */
+  readonly mayHaveRotated: boolean;
   readonly concurCode: number | null;
 }
 
 /** What a row of the table says; the rest of the verdict comes from the answer itself. */
-type Ruling = Omit<Verdict, 'pauseMs' | 'concurCode'>;
+type Ruling = Omit<Verdict, 'pauseMs' | 'concurCode' | 'mayHaveRotated'>;
 
 const HOUR_MS = 60 * 60 * 1_000;
 
@@ -200,26 +205,28 @@ const byStatus: ReadonlyMap<number, Row> = new Map([
 
 /** What `failure`, in answer to a request of kind `grant`, says about the connection it was made for. */
 export function judge(grant: ConcurGrant, failure: ConcurFailure): Verdict {
-  const verdict = { ...rulingOf(grant, failure), pauseMs: null, concurCode: null };
-  if (failure.kind !== 'answer') return verdict;
-  // "Slow down" with a time is obeyed by the time; without one, by leaving out the fast tries.
-  const slow = verdict.slow || (failure.status === 429 && failure.retryAfterMs === null);
-  return { ...verdict, slow, pauseMs: failure.retryAfterMs, concurCode: failure.concurCode };
+  const changesTokens = grant === 'exchange' || grant === 'refresh';
+  const nothingSaid = { pauseMs: null, concurCode: null };
+  if (failure.kind === 'malformed') return { ...answerMalformed, ...nothingSaid, mayHaveRotated: changesTokens };
+  if (failure.kind === 'transport') {
+    const mayHaveRotated = failure.sent && changesTokens;
+    return { ...rulingOfTransport(failure, mayHaveRotated), ...nothingSaid, mayHaveRotated };
+  }
+  const { status, concurCode, retryAfterMs } = failure;
+  const told = rulingOfWords(grant, failure);
+  const said = told ?? rulingOfStatus(grant, status);
+  return {
+    ...said,
+    // "Slow down" with a time is obeyed by the time; without one, by leaving out the fast tries.
+    slow: said.slow || (status === 429 && retryAfterMs === null),
+    pauseMs: retryAfterMs,
+    concurCode,
+    mayHaveRotated: told === null && changesTokens && isSilent(status),
+  };
 }
 
-/**
- * Whether what came is not Concur's own answer but one of something on the way: a gateway, or a 2xx that nobody can read.
- * Concur may have carried the request out then. Its own 503 ("service unavailable") says that it has not.
- */
-export function isUnheard(failure: ConcurFailure): boolean {
-  if (failure.kind !== 'answer') return failure.kind === 'malformed';
-  const { status, concurCode } = failure;
-  return concurCode === null && (status === 408 || (status >= 500 && status !== 503));
-}
-
-function rulingOf(grant: ConcurGrant, failure: ConcurFailure): Ruling {
-  if (failure.kind === 'malformed') return answerMalformed;
-  if (failure.kind === 'transport') return rulingOfTransport(grant, failure);
+/** What Concur's code, or else the OAuth error, says. Null: neither says anything that can be believed. */
+function rulingOfWords(grant: ConcurGrant, failure: ConcurFailure & { kind: 'answer' }): Ruling | null {
   const { concurCode, oauthError, status, geolocation } = failure;
   if (concurCode === 16 && geolocation === 'foreign') return movedToForeign;
   const coded = concurCode === null ? undefined : byCode.get(concurCode)?.[grant];
@@ -227,15 +234,22 @@ function rulingOf(grant: ConcurGrant, failure: ConcurFailure): Ruling {
   if (coded !== undefined && !(isFinal(coded) && isServiceTrouble(status))) return coded;
   // A code that nobody knows makes its `error` unknown as well.
   const named = concurCode === null && oauthError !== null ? byOAuthError.get(oauthError)?.[grant] : undefined;
-  if (named !== undefined && !isServiceTrouble(status)) return named;
+  return named !== undefined && !isServiceTrouble(status) ? named : null;
+}
+
+function rulingOfStatus(grant: ConcurGrant, status: number): Ruling {
   return byStatus.get(status)?.[grant] ?? (status >= 500 ? unavailable : answerUnknown);
 }
 
-/** Exchange and refresh change something at Concur when they are carried out; the others can simply be repeated. */
-function rulingOfTransport(grant: ConcurGrant, failure: ConcurFailure & { kind: 'transport' }): Ruling {
-  const trouble = failure.transport === 'timeout' ? timedOut : unavailable;
-  const changesTokens = grant === 'exchange' || grant === 'refresh';
-  return failure.sent && changesTokens ? { ...trouble, outcome: 'uncertain' } : trouble;
+/** What changes something at Concur when it is carried out is uncertain then; the rest can simply be repeated. */
+function rulingOfTransport({ transport }: ConcurFailure & { kind: 'transport' }, mayHaveRotated: boolean): Ruling {
+  const trouble = transport === 'timeout' ? timedOut : unavailable;
+  return mayHaveRotated ? { ...trouble, outcome: 'uncertain' } : trouble;
+}
+
+/** A status that does not tell whether the request was carried out: a gateway's, or that of a success without tokens. */
+function isSilent(status: number): boolean {
+  return status === 408 || status >= 500 || (status >= 200 && status < 300);
 }
 
 function isFinal({ outcome }: Ruling): boolean {

@@ -101,9 +101,9 @@ export function exchangeFailed(
     atMs: context.nowMs,
     correlationId: event.correlationId,
   };
-  const failed = { ...before, lastError, failureCount: before.failureCount + 1 };
+  const failed = { ...before, lastError, failureCount: before.failureCount + (event.isFailure === false ? 0 : 1) };
   if (!event.final || event.othersWait) {
-    const isNews = event.final || before.failureCount === 0;
+    const isNews = event.final || (before.failureCount === 0 && before.lastError?.code !== event.reason);
     return { connection: failed, events: isNews ? [audit(before, failed, context, entry)] : [] };
   }
   const after = enter(failed, 'connect-failed', event.reason, context, { nextActionAtMs: null });

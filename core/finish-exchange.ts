@@ -17,7 +17,7 @@ import {
   shred,
 } from './exchange-transaction.ts';
 import type { GrantFacts, IdentityFacts } from './transition.ts';
-import type { RefreshPolicy } from './refresh-policy.ts';
+import { type RefreshPolicy, servicePauseMs } from './refresh-policy.ts';
 import { reduceConnection } from './transitions.ts';
 
 /** A request that never left this machine costs no use; it is tried again after this, and twice as long each time. */
@@ -184,11 +184,18 @@ function finishFailed(
   if (session === undefined || session.status !== 'completed')
     return { result: 'failed', changes: { attempts: [settled], ...trouble.changes } };
 
-  // A request token that was not looked at, because the client was refused before, has lost nothing.
-  const isSpent = sent && !isAppTrouble(verdict);
+  // A request token that was not looked at, because the client was refused before or the company is being maintained,
+  // has lost nothing.
+  const isMaintenance = verdict.outcome === 'maintenance';
+  const isSpent = sent && !isAppTrouble(verdict) && !isMaintenance;
   const uses = isSpent ? session.uses : session.uses - 1;
-  const pauseMs = verdict.pauseMs ?? 0;
-  const unspentPauseMs = !sent ? unsentPauseMs(connection, input.policy) : trouble.isFirst ? RECHECK_MS : blockedPauseMs(input.policy);
+  const { policy } = input;
+  const pauseMs = servicePauseMs(policy, verdict) ?? 0;
+  const unspentPauseMs = sent
+    ? trouble.isFirst
+      ? RECHECK_MS
+      : blockedPauseMs(policy)
+    : unsentPauseMs(connection, policy);
   const nextTryAtMs = isSpent
     ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
     : nowMs + Math.max(unspentPauseMs, pauseMs);
@@ -198,6 +205,7 @@ function finishFailed(
     type: 'exchange-failed',
     final: isFinal && !isUncertain,
     othersWait: hasOthers(aggregate, session),
+    isFailure: !isMaintenance,
     reason: verdict.reason,
     concurCode: verdict.concurCode,
     correlationId: outcome.correlationId,
@@ -206,7 +214,7 @@ function finishFailed(
   const transition = reduceConnection(connection, event, exchangeContext(input, 'workflow'));
   const failure = verdict.outcome === 'dead' ? 'request-token-rejected' : 'connect-failed';
   const nextSession = event.final ? shred(session, 'failed', failure) : { ...session, uses, nextTryAtMs };
-  // Tries that never left come four a minute: beside a living connection the last of them is enough.
+  // Tries that never left, or cost nothing, come often: beside a living connection the last of them is enough.
   const isNoise = !isSpent && !event.final && connection.state !== 'connecting';
   const changes = { ...transition, ...(isNoise ? { events: [] } : {}) };
   return {

@@ -4,6 +4,7 @@
  * Concur's rules are "no new token while one is valid" and "use the refresh token within six months"; the
  * policy follows both at the lowest cost, and never lets a reader of a warm connection wait.
  */
+import type { Verdict } from './concur-codes.ts';
 import type { Connection, Upkeep } from './connection.ts';
 
 const SECOND = 1_000;
@@ -137,12 +138,27 @@ function latestAtMs(connection: Connection, lastMs: number): number {
 export function retryPauseMs(policy: RefreshPolicy, failureCount: number, fast: boolean, workflowId: string): number {
   const index = Math.max(0, failureCount - 1);
   const quick = fast ? FAST_TRIES_MS[index] : undefined;
-  // A longer pause, never a shorter one: somebody asked for at least that much.
-  const stretch = 1 + policy.jitter * spread(workflowId);
-  if (quick !== undefined) return Math.round(quick * stretch);
+  if (quick !== undefined) return stretchMs(policy, quick, workflowId);
   const step = fast ? index - FAST_TRIES_MS.length : index;
   const growth = SLOW_GROWTH[Math.min(step, SLOW_GROWTH.length - 1)] ?? 1;
-  return Math.round(policy.retrySlowEveryMs * growth * stretch);
+  return stretchMs(policy, policy.retrySlowEveryMs * growth, workflowId);
+}
+
+/**
+ * How long nobody calls Concur for this connection, whoever asks: five minutes by its rule for a time-out, a 503 and a
+ * maintenance, and longer where its own wish (`Retry-After`) says so. Null: no pause.
+ */
+export function servicePauseMs(policy: RefreshPolicy, { outcome, slow, pauseMs }: Verdict): number | null {
+  const isServiceTrouble = outcome === 'transient' || outcome === 'uncertain' || outcome === 'maintenance';
+  return slow && isServiceTrouble ? Math.max(policy.retrySlowEveryMs, pauseMs ?? 0) : pauseMs;
+}
+
+/**
+ * A pause with the connection's own share of the jitter: longer, never shorter, as somebody asked for at least that
+ * much. Connections that failed together do not come back together.
+ */
+export function stretchMs(policy: RefreshPolicy, pauseMs: number, workflowId: string): number {
+  return Math.round(pauseMs * (1 + policy.jitter * spread(workflowId)));
 }
 
 /**

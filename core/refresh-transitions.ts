@@ -7,7 +7,7 @@ import type { Verdict } from './concur-codes.ts';
 import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
 import { revokeConfirmed } from './command-transitions.ts';
-import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs, spread } from './refresh-policy.ts';
+import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs, servicePauseMs, stretchMs } from './refresh-policy.ts';
 import type { AuditEntry } from './audit-entry.ts';
 import {
   audit,
@@ -97,8 +97,9 @@ export function refreshFailed(
   // The company is being looked after: that is no failure, and its pauses don't grow.
   const failureCount = before.failureCount + (verdict.outcome === 'maintenance' ? 0 : 1);
   const lastError = { code: verdict.reason, concurCode: verdict.concurCode, atMs: context.nowMs, correlationId };
-  const pauseMs = pauseOf(verdict, context);
-  const pausedUntilMs = pauseMs === null ? before.pausedUntilMs : context.nowMs + pauseMs;
+  const pauseMs = servicePauseMs(context.policy, verdict);
+  const pausedUntilMs =
+    pauseMs === null ? before.pausedUntilMs : notBefore(context.nowMs + pauseMs, before.pausedUntilMs);
   const failed: Connection = { ...before, failureCount, lastError, pausedUntilMs };
   const entry = { reason: verdict.reason, concurCode: verdict.concurCode, correlationId };
   const { state, nextActionAtMs, reason, suspectedSinceMs } = consequence(failed, event, context);
@@ -135,14 +136,6 @@ export function isProof({ suspectedSinceMs }: Connection, verdict: Verdict, nowM
   return confirmAfterMs === null || (suspectedSinceMs !== null && nowMs - suspectedSinceMs >= confirmAfterMs);
 }
 
-/** Concur's own wish, or its rule for a time-out, a 503 and a maintenance: five minutes, whoever asks. Null: none. */
-function pauseOf(verdict: Verdict, { policy }: TransitionContext): number | null {
-  if (verdict.pauseMs !== null) return verdict.pauseMs;
-  const isServiceTrouble =
-    verdict.outcome === 'transient' || verdict.outcome === 'uncertain' || verdict.outcome === 'maintenance';
-  return verdict.slow && isServiceTrouble ? policy.retrySlowEveryMs : null;
-}
-
 /** Which state a failed refresh leads to, and when the next try is due. */
 function consequence(
   failed: Connection,
@@ -152,14 +145,17 @@ function consequence(
   const { verdict, remaining, uncertainUntilMs } = event;
   const { nowMs, policy, workflowId } = context;
   const retryAt = notBefore(
-    nowMs + Math.max(retryPauseMs(policy, failed.failureCount, !verdict.slow, workflowId), verdict.pauseMs ?? 0),
+    Math.max(nowMs + retryPauseMs(policy, tries, !verdict.slow, workflowId), later(0)),
     uncertainUntilMs,
   );
-  // A longer pause, never a shorter one, and no two connections' alike: an hour of trouble must not end in step.
-  const later = (pauseMs: number): number => nowMs + Math.round(pauseMs * (1 + policy.jitter * spread(workflowId)));
-  const suspendedAt = later(Math.max(policy.suspendedRetryEveryMs, verdict.pauseMs ?? 0));
+  const suspendedAt = later(policy.suspendedRetryEveryMs);
   const { suspectedSinceMs } = failed;
   switch (verdict.outcome) {
+  /** After this pause, or the one that Concur asked for: no two connections' alike, or an hour of trouble would end in step. */
+  const later = (pauseMs: number): number =>
+    nowMs + stretchMs(policy, Math.max(pauseMs, verdict.pauseMs ?? 0), workflowId);
+  // A maintenance is waited for at a steady pace, whatever failed before it.
+  const tries = verdict.outcome === 'maintenance' ? 0 : failed.failureCount;
     case 'transient':
     case 'uncertain':
     case 'maintenance':
@@ -194,7 +190,7 @@ function consequence(
     const since = suspectedSinceMs ?? nowMs;
     return {
       state: 'suspended',
-      nextActionAtMs: since + verdict.confirmAfterMs,
+      nextActionAtMs: since + stretchMs(policy, verdict.confirmAfterMs, workflowId),
       reason: verdict.reason,
       suspectedSinceMs: since,
     };

@@ -47,6 +47,8 @@ export type ConnectionEvent =
       readonly final: boolean;
       /** Another connect waits its turn: the connection goes on connecting for it. */
       readonly othersWait: boolean;
+      /** False: the company is being maintained, which counts as no failure. Left out: it is one. */
+      readonly isFailure?: boolean;
       readonly reason: string;
       readonly concurCode: number | null;
       readonly correlationId: string | null;

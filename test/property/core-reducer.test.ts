@@ -34,6 +34,7 @@ const anyVerdict: fc.Arbitrary<Verdict> = fc.record({
   slow: fc.boolean(),
   confirmAfterMs: fc.constantFrom(null, HOUR),
   alarm: fc.boolean(),
+  mayHaveRotated: fc.boolean(),
   concurCode: fc.option(fc.nat(150)),
 });
 
