@@ -80,6 +80,8 @@ export interface Connection extends ConnectionKey {
   readonly accessTokenExpiresAtMs: number | null;
   /** A forecast: Concur may end it earlier. */
   readonly refreshTokenExpiresAtMs: number | null;
+  /** Last notice before that end: 60, 30 or 7 days; null: none yet for this refresh token. */
+  readonly expiryNoticeDays: number | null;
   readonly connectedAtMs: number | null;
   readonly lastRefreshedAtMs: number | null;
   /** Routine rotations on the UTC day of `lastRefreshedAtMs`: the audit trail gets their number once a day. */

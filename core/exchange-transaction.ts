@@ -80,6 +80,7 @@ function buildConnection(input: AcceptConnect): Connection {
     pausedUntilMs: null,
     failureCount: 0,
     suspectedSinceMs: null,
+    expiryNoticeDays: null,
     lastError: null,
     createdAtMs: input.nowMs,
   };

@@ -116,6 +116,7 @@ export function withFacts(before: Connection, facts: GrantFacts): Connection {
     accessTokenSentAtMs: facts.sentAtMs,
     accessTokenExpiresAtMs: facts.accessTokenExpiresAtMs,
     refreshTokenExpiresAtMs: facts.refreshTokenExpiresAtMs,
+    expiryNoticeDays: null,
   };
 }
 

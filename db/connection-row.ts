@@ -24,6 +24,7 @@ export interface ConnectionRow {
   readonly access_token_sent_at: Date | null;
   readonly access_token_expires_at: Date | null;
   readonly refresh_token_expires_at: Date | null;
+  readonly expiry_notice_days: number | null;
   readonly connected_at: Date | null;
   readonly last_refreshed_at: Date | null;
   readonly rotations_on_day: number;
@@ -70,6 +71,7 @@ const connectionValues = {
   access_token_sent_at: ({ accessTokenSentAtMs }) => timeOf(accessTokenSentAtMs),
   access_token_expires_at: ({ accessTokenExpiresAtMs }) => timeOf(accessTokenExpiresAtMs),
   refresh_token_expires_at: ({ refreshTokenExpiresAtMs }) => timeOf(refreshTokenExpiresAtMs),
+  expiry_notice_days: ({ expiryNoticeDays }) => expiryNoticeDays,
   connected_at: ({ connectedAtMs }) => timeOf(connectedAtMs),
   last_refreshed_at: ({ lastRefreshedAtMs }) => timeOf(lastRefreshedAtMs),
   rotations_on_day: ({ rotationsOnDay }) => rotationsOnDay,
@@ -137,6 +139,7 @@ export function buildConnection(row: ConnectionRow): Connection {
     accessTokenSentAtMs: msOf(row.access_token_sent_at),
     accessTokenExpiresAtMs: msOf(row.access_token_expires_at),
     refreshTokenExpiresAtMs: msOf(row.refresh_token_expires_at),
+    expiryNoticeDays: row.expiry_notice_days,
     connectedAtMs: msOf(row.connected_at),
     lastRefreshedAtMs: msOf(row.last_refreshed_at),
     rotationsOnDay: row.rotations_on_day,

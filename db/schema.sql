@@ -163,6 +163,7 @@ CREATE TABLE connections (
   previous_token text,
   previous_token_attempt text,
   previous_token_refused boolean,
+  expiry_notice_days smallint,
   CONSTRAINT connections_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
   CONSTRAINT connections_app_principal_key UNIQUE (app, principal),
   CONSTRAINT connections_check CHECK (((last_error_code IS NULL) = (last_error_at IS NULL))),

@@ -72,6 +72,7 @@ export function buildNewConnection(key: ConnectionKey, overrides: Partial<Connec
     pausedUntilMs: null,
     failureCount: 0,
     suspectedSinceMs: null,
+    expiryNoticeDays: null,
     lastError: null,
     createdAtMs: NOW_MS,
     ...overrides,
@@ -103,6 +104,7 @@ export function buildFullConnection(key: ConnectionKey, overrides: Partial<Conne
     pausedUntilMs: NOW_MS + 6,
     failureCount: 2,
     suspectedSinceMs: NOW_MS + 7,
+    expiryNoticeDays: 30,
     lastError: { code: 'provider-unavailable', concurCode: 134, atMs: NOW_MS + 8, correlationId: 'corr-1' },
     ...overrides,
   });

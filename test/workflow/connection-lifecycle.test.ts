@@ -175,6 +175,25 @@ describe('the upkeep', () => {
     expect(connection().state).toBe('active');
   });
 
+  it('tells 60, 30 and 7 days before a refresh token ends that nothing can refresh, and forgets it with a success', async () => {
+    const { model, concurApp, company, connection, trail } = await startConnected({
+      settings: { refreshTokenTtlMs: 70 * DAY },
+      policy: { suspendedRetryEveryMs: DAY },
+    });
+    const connectedAtMs = connection().accessTokenSentAtMs ?? 0;
+    model.directory.setAppEnabledAt(concurApp.clientId, company.id, false);
+    await env.sleep(69 * DAY);
+    const told = trail().filter(({ type }) => type === 'connection.expiring');
+    expect(told.map(({ atMs, reason }) => [Math.floor((atMs - connectedAtMs) / DAY), reason])).toEqual([
+      [10, 'within 60 days'],
+      [40, 'within 30 days'],
+      [63, 'within 7 days'],
+    ]);
+    model.directory.setAppEnabledAt(concurApp.clientId, company.id, true);
+    await env.sleep(DAY);
+    expect(connection()).toMatchObject({ state: 'active', expiryNoticeDays: null });
+  });
+
   it('survives a wrong client secret: blocked, not dead', async () => {
     const { exchangeClientSecret, connection, handle, model, concurApp, company } = await startConnected();
     const right = exchangeClientSecret('wrong');
