@@ -6,7 +6,6 @@ import { RECHECK_MS } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
-import { withExpiryNotice } from './expiry.ts';
 import { revokeConfirmed } from './command-transitions.ts';
 import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs, servicePauseMs, stretchMs } from './refresh-policy.ts';
 import type { AuditEntry } from './audit-entry.ts';
@@ -90,14 +89,6 @@ export function refreshFailed(
   event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
   context: TransitionContext,
 ): Transition {
-  return withExpiryNotice(afterFailure(before, event, context), context);
-}
-
-function afterFailure(
-  before: Connection,
-  event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
-  context: TransitionContext,
-): Transition {
   const { verdict, correlationId } = event;
   // Before the exchange there is no grant: what failed belongs to an earlier life of this connection.
   if (isEnded(before.state) || before.state === 'connecting' || before.state === 'reauthorization-required') {
@@ -153,6 +144,11 @@ function consequence(
 ): Pick<Connection, 'state' | 'nextActionAtMs' | 'reason' | 'suspectedSinceMs'> {
   const { verdict, remaining, uncertainUntilMs } = event;
   const { nowMs, policy, workflowId } = context;
+  /** After this pause, or the one that Concur asked for: no two connections' alike, or an hour of trouble would end in step. */
+  const later = (pauseMs: number): number =>
+    nowMs + stretchMs(policy, Math.max(pauseMs, verdict.pauseMs ?? 0), workflowId);
+  // A maintenance is waited for at a steady pace, whatever failed before it.
+  const tries = verdict.outcome === 'maintenance' ? 0 : failed.failureCount;
   const retryAt = notBefore(
     Math.max(nowMs + retryPauseMs(policy, tries, !verdict.slow, workflowId), later(0)),
     uncertainUntilMs,
@@ -160,11 +156,6 @@ function consequence(
   const suspendedAt = later(policy.suspendedRetryEveryMs);
   const { suspectedSinceMs } = failed;
   switch (verdict.outcome) {
-  /** After this pause, or the one that Concur asked for: no two connections' alike, or an hour of trouble would end in step. */
-  const later = (pauseMs: number): number =>
-    nowMs + stretchMs(policy, Math.max(pauseMs, verdict.pauseMs ?? 0), workflowId);
-  // A maintenance is waited for at a steady pace, whatever failed before it.
-  const tries = verdict.outcome === 'maintenance' ? 0 : failed.failureCount;
     case 'transient':
     case 'uncertain':
     case 'maintenance':
