@@ -6,6 +6,7 @@ import { RECHECK_MS } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import { HELD_BY_BRAKE } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
+import { withExpiryNotice } from './expiry.ts';
 import { revokeConfirmed } from './command-transitions.ts';
 import { keepAliveAtMs, LEAST_INTERVAL_MS, retryPauseMs, servicePauseMs, stretchMs } from './refresh-policy.ts';
 import type { AuditEntry } from './audit-entry.ts';
@@ -85,6 +86,14 @@ export function refreshSucceeded(
 }
 
 export function refreshFailed(
+  before: Connection,
+  event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
+  context: TransitionContext,
+): Transition {
+  return withExpiryNotice(afterFailure(before, event, context), context);
+}
+
+function afterFailure(
   before: Connection,
   event: Extract<ConnectionEvent, { type: 'refresh-failed' }>,
   context: TransitionContext,
