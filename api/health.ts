@@ -10,6 +10,7 @@ export interface HealthDeps {
   readonly countConnections: () => Promise<
     readonly { readonly app: string; readonly state: string; readonly count: number }[]
   >;
+  readonly manyBlockedApps: () => Promise<readonly { readonly app: string; readonly blocked: boolean }[]>;
   readonly metrics: Metrics;
   /** Under `npm start`: the worker's page, shown with ours. */
   readonly workerMetricsUrl: string | null;
@@ -43,9 +44,10 @@ export function createHealth(deps: HealthDeps): Health {
 
   async function countConnections(): Promise<void> {
     try {
-      const counts = await deps.countConnections();
+      const [counts, apps] = await Promise.all([deps.countConnections(), deps.manyBlockedApps()]);
       metrics.connections.reset();
       for (const { app, state, count } of counts) metrics.connections.set({ app, state }, count);
+      for (const { app, blocked } of apps) metrics.appBlocked.set({ app }, blocked ? 1 : 0);
     } catch (error) {
       log.warn({ err: error }, 'the connections could not be counted');
     }

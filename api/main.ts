@@ -5,6 +5,7 @@ import { createAppStore } from '../db/app-store.ts';
 import { createClientStore } from '../db/client-store.ts';
 import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
+import { manyBlockedApps } from '../db/app-trouble.ts';
 import { countConnections } from '../db/connection-counts.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
@@ -136,6 +137,7 @@ await runMain('evergrant api', async () => {
       pendingMigrations: () => pendingMigrations(pool),
       assertTemporalReachable: lifecycle.assertReachable,
       countConnections: () => countConnections(pool),
+      manyBlockedApps: () => manyBlockedApps(pool),
       metrics,
       workerMetricsUrl: config.workerMetricsUrl,
       log,

@@ -14,6 +14,7 @@ import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { Lifecycles } from '../core/reconcile.ts';
 import type { Config } from '../runtime/settings.ts';
+import { type AppSignals, createAppSignals } from '../worker/app-signals.ts';
 import { createLifecycles } from '../worker/lifecycles.ts';
 import {
   type CommandInput,
@@ -30,7 +31,7 @@ import {
 
 export type LifecycleCommand = 'refresh' | 'revoke' | 'pause' | 'resume';
 
-export interface LifecycleClient extends Lifecycles {
+export interface LifecycleClient extends Lifecycles, Pick<AppSignals, 'toGuardian'> {
   /** Throws `temporal-unavailable` when no server, or no worker, answers in time. */
   command(key: ConnectionKey, command: LifecycleCommand, input: CommandInput): Promise<Pick<CommandResult, 'settled'>>;
   close(): Promise<void>;
@@ -53,6 +54,7 @@ export async function createLifecycleClient(temporal: Config['temporal']): Promi
 
   return {
     ...createLifecycles({ client, taskQueue }),
+    toGuardian: createAppSignals({ client, taskQueue }).toGuardian,
 
     async command(key, command, input) {
       const startWorkflowOperation = new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {

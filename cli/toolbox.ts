@@ -1,12 +1,14 @@
 /** What verbs work with, opened when a verb asks for it: reading ones need a database and nothing else. */
 import type { Clock, Vault } from '../core/ports.ts';
 import type { ReconcileStore } from '../core/reconcile.ts';
-import type { AppStore, ClientStore, CodeStore, ConnectionStore } from '../core/stores.ts';
+import type { AppStore, AppTroubleStore, BrakeStore, ClientStore, CodeStore, ConnectionStore } from '../core/stores.ts';
 import { AppError } from '../core/errors.ts';
 import { createAppStore } from '../db/app-store.ts';
+import { createAppTroubleStore } from '../db/app-trouble.ts';
 import { createClientStore } from '../db/client-store.ts';
 import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
+import { createBrakeStore } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
@@ -23,6 +25,8 @@ export interface Toolbox {
   readonly config: Config;
   readonly clock: Clock;
   readonly apps: AppStore;
+  readonly troubles: AppTroubleStore;
+  readonly brakes: BrakeStore;
   readonly connections: ConnectionStore;
   readonly reconcile: ReconcileStore;
   readonly clients: ClientStore;
@@ -52,6 +56,8 @@ export function createToolbox(config: Config): Toolbox {
     config,
     clock,
     apps: createAppStore(pool),
+    troubles: createAppTroubleStore(pool),
+    brakes: createBrakeStore(pool),
     connections: createConnectionStore(pool),
     reconcile: createReconcileStore(pool),
     clients: createClientStore(pool),

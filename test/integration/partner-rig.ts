@@ -23,6 +23,7 @@ import type { ApiClient } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createClientStore } from '../../db/client-store.ts';
 import { createCodeStore } from '../../db/code-store.ts';
+import { manyBlockedApps } from '../../db/app-trouble.ts';
 import { countConnections } from '../../db/connection-counts.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createDataKeyStore } from '../../db/data-key-store.ts';
@@ -128,6 +129,7 @@ export async function createPartnerRig() {
           if (temporal.isAway) throw new Error('away');
         },
         countConnections: () => countConnections(pool),
+        manyBlockedApps: () => manyBlockedApps(pool),
         metrics,
         workerMetricsUrl: null,
         log: silentLog,
