@@ -37,6 +37,8 @@ export interface RefreshInput extends ConnectionKey {
   readonly askedBy?: { readonly actor: string; readonly reason: string | null };
 }
 
+const ALARM_AFTER_MS = 24 * 60 * 60 * 1_000;
+
 type Begun = Extract<BegunRefresh, { decision: 'call' }>;
 
 export function createRefreshActivities(deps: ActivityDeps) {
@@ -196,9 +198,11 @@ export function createRefreshActivities(deps: ActivityDeps) {
       version: connection.version,
       correlationId: result.correlationId,
     };
-    if (outcome.kind === 'tokens') log.info(fields, 'refreshed');
-    else if (outcome.verdict.alarm) log.error({ ...fields, verdict: outcome.verdict }, 'refresh failed');
-    else log.warn({ ...fields, verdict: outcome.verdict }, 'refresh failed');
+    if (outcome.kind === 'tokens') return log.info(fields, 'refreshed');
+    // Trouble of a moment is Concur's own business; what goes on for a day, whatever it is, is an operator's.
+    const isLasting = connection.state === 'retrying' && clock.now() - connection.stateSinceMs > ALARM_AFTER_MS;
+    const level = outcome.verdict.alarm || isLasting ? 'error' : 'warn';
+    log[level]({ ...fields, verdict: outcome.verdict }, 'refresh failed');
   }
 
   return { refreshTokens };

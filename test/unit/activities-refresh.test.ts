@@ -158,6 +158,18 @@ describe('a refresh', () => {
     ]);
   });
 
+  it('that has failed for a day, by a code that nobody knows, alarms an operator', async () => {
+    const levels = async (sinceMs: number) => {
+      connect({ state: 'retrying', stateSinceMs: sinceMs });
+      world.logged.length = 0;
+      world.concur.script('refreshTokens', refusal({ code: 9_999 }));
+      await refresh({ attemptId: `at-${sinceMs}` });
+      return world.logged.map((line) => JSON.parse(line).level);
+    };
+    expect(await levels(world.clock.now() - HOUR)).toEqual(['warn']);
+    expect(await levels(world.clock.now() - 25 * HOUR)).toEqual(['error']);
+  });
+
   it('leaves no secret in the log', async () => {
     connect();
     world.concur.script('refreshTokens', refusal({ code: 64 }), tokens({ accessToken: 'access-1' }));
