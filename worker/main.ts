@@ -39,7 +39,7 @@ import { keepReconcilerSchedule } from './reconciler-schedule.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { repeatSweeps } from './sweeps.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
-import { createWorker } from './worker.ts';
+import { CALLS_AT_ONCE, createWorker } from './worker.ts';
 
 /** Under `npm start` the whole tree has 15 s to end. */
 const DEVELOPMENT_DRAIN_MS = 4_500;
@@ -62,7 +62,12 @@ await runMain('evergrant worker', async () => {
 
   const dataCentres = createDataCentres(config.dataCentres);
   const proxies = { httpsProxy: config.httpsProxy ?? '', noProxy: config.noProxy ?? '' };
-  const http = createHttp({ allowedOrigins: originsOf(dataCentres), ...proxies });
+  const http = createHttp({
+    allowedOrigins: originsOf(dataCentres),
+    // Data centres behind one origin (a gateway, the sandbox) must not take each other's sockets either.
+    connectionsPerOrigin: CALLS_AT_ONCE * dataCentres.names().length,
+    ...proxies,
+  });
   shutdown.onClose('calls to SAP Concur', () => http.close());
   const concur = createConcur({
     http,

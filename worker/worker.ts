@@ -21,7 +21,7 @@ export interface WorkerDeps {
 }
 
 /** Calls in flight per data centre and process: at 20 a second and 5 s each. */
-const CALLS_AT_ONCE = 100;
+export const CALLS_AT_ONCE = 100;
 
 /** Activities beat every few seconds by themselves, so that this is only the delay of an answer in need. */
 const HEARTBEAT_THROTTLE_MS = 500;

@@ -143,6 +143,8 @@ describe('the upkeep', () => {
 
   it('serves any number of readers of one stale version with one refresh', async () => {
     const { handle, takeTokenCalls } = await startConnected();
+    // A token of this very moment would be good enough for them.
+    await env.sleep(MINUTE);
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => handle.executeUpdate(ensureFreshUpdate, { args: [{ version: 1 }] })),
     );
@@ -178,7 +180,7 @@ describe('the upkeep', () => {
   it('tells 60, 30 and 7 days before a refresh token ends that nothing can refresh, and forgets it with a success', async () => {
     const { model, concurApp, company, connection, trail } = await startConnected({
       settings: { refreshTokenTtlMs: 70 * DAY },
-      policy: { suspendedRetryEveryMs: DAY },
+      policy: { suspendedRetryEveryMs: DAY, jitter: 0 },
     });
     const connectedAtMs = connection().accessTokenSentAtMs ?? 0;
     model.directory.setAppEnabledAt(concurApp.clientId, company.id, false);
@@ -246,6 +248,7 @@ describe('an administrator who disconnects', () => {
 describe('what operators do', () => {
   it('takes every update and signal without any input, as the Temporal UI sends them', async () => {
     const { handle, connection } = await startConnected();
+    await env.sleep(MINUTE);
     expect(await handle.executeUpdate('ensureFresh')).toMatchObject({ settled: true, version: 2 });
     expect(await handle.executeUpdate('refresh')).toMatchObject({ settled: true, version: 3 });
     expect(await handle.executeUpdate('pause')).toMatchObject({ settled: true, state: 'paused' });
