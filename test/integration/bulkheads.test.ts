@@ -107,7 +107,8 @@ describe('after an hour without workers', () => {
     // One was paused before its refresh.
     await refreshed(FLEET - 1);
     const times = callsAt('us2');
-    const inTenSeconds = most(times, 10_000);
+    // Half a second less: on a busy machine calls reach the sandbox later than Temporal let them go, and closer together.
+    const inTenSeconds = most(times, 9_500);
     await annotate(
       `served in ms while ${leftInQueue} waited: ${JSON.stringify(measured)}; calls in 10 s: ${inTenSeconds}, in 1 s: ${most(times, 1_000)}`,
     );
