@@ -7,6 +7,7 @@ import { accessLog, type RequestMeasure } from './middleware/access-log.ts';
 import { clientAddress } from './middleware/client-address.ts';
 import { problems } from './middleware/problems.ts';
 import { requestId } from './middleware/request-id.ts';
+import { requestTarget } from './middleware/request-target.ts';
 import { routing } from './middleware/routing.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { RequestState, Route, RouteFacts, RouteGroup } from './route.ts';
@@ -32,6 +33,7 @@ export function createApp(deps: ApiDeps, options: AppOptions): Koa<RequestState,
     accessLog({ log, measure: options.measure }),
     securityHeaders({ isHttps: publicUrl.startsWith('https:') }),
     problems({ log, renderPage: (ctx, error) => renderProblemPage(ctx, error, deps) }),
+    requestTarget,
     acceptable,
     ...routing(createRoutes(deps, options.serve)),
   ];

@@ -1,7 +1,9 @@
 /** HTTP listeners with limits for slow and idle callers, and an orderly end. */
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.ts';
+import { buildRefusal } from './refusal.ts';
 
 export interface Listener {
   readonly port: number;
@@ -21,9 +23,18 @@ export async function listen(
   { host, port, variable }: { readonly host: string; readonly port: number; readonly variable: string },
 ): Promise<Listener> {
   const server = createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      // The application tells of it, with a problem like any other.
+      requireHostHeader: false,
+    },
     handler,
   );
+  // Expectations that nobody knows may be passed over (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', handler);
+  refuseMalformed(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -48,4 +59,28 @@ export async function listen(
       clearTimeout(timer);
     },
   };
+}
+
+/** What is no HTTP, or does not come to an end in time, never reaches the application; it is told so all the same. */
+function refuseMalformed(server: Server): void {
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const note: RequestListener = (request, response) => void answering.set(request.socket, response);
+  server.on('request', note).on('checkExpectation', note);
+  server.on('clientError', (_error: Error, socket: Duplex) => {
+    // Half an answer must not be mixed up with another one.
+    const current = answering.get(socket);
+    const isUnderWay = current !== undefined && current.headersSent && !current.writableFinished;
+    if (!socket.writable || isUnderWay) {
+      socket.destroy();
+      return;
+    }
+    const { status, headers, body } = buildRefusal(new AppError('bad-request', 'This is no well-formed request.'));
+    const lines = Object.entries({
+      ...headers,
+      'content-length': String(Buffer.byteLength(body)),
+      connection: 'close',
+    });
+    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`, () => socket.destroy());
+  });
 }

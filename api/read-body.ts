@@ -1,4 +1,4 @@
-import { AppError } from '../core/errors.ts';
+import { AppError, isAppError } from '../core/errors.ts';
 import type { Context } from './route.ts';
 
 /** Largest body of any request, in bytes. */
@@ -6,7 +6,7 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 
 /**
  * Reads a request's body as text; an empty string when there is none.
- * Errors: `payload-too-large`, `unsupported-media-type` (type or encoding), `bad-request` (not UTF-8).
+ * Errors: `payload-too-large`, `unsupported-media-type` (type or encoding), `bad-request` (not UTF-8, or broken off).
  */
 export async function readBody(ctx: Context, mediaTypes: readonly string[]): Promise<string> {
   const announced = Number(ctx.get('content-length') || 0);
@@ -17,10 +17,16 @@ export async function readBody(ctx: Context, mediaTypes: readonly string[]): Pro
   const chunks: Buffer[] = [];
   let length = 0;
   // Leaving this loop early must not destroy the socket: the answer still has to go out on it.
-  for await (const chunk of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > BODY_LIMIT_BYTES) throw tooLarge(ctx);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > BODY_LIMIT_BYTES) throw tooLarge(ctx);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // The caller hung up, or what it sent was no body any more: nobody is there to be told, and nothing is wrong here.
+    if (!ctx.req.complete && !isAppError(cause)) throw new AppError('bad-request', 'The body broke off.', { cause });
+    throw cause;
   }
   if (length === 0) return '';
   try {

@@ -7,10 +7,13 @@ export const requestIdSlot = createSlot<string>('request id');
 
 export function requestId(rng: Pick<Rng, 'uuid'>): Step {
   return (ctx, next) => {
-    const given = ctx.get('x-request-id');
-    const id = /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : rng.uuid();
+    const id = pickRequestId(ctx.get('x-request-id'), () => rng.uuid());
     requestIdSlot.set(ctx, id);
     ctx.set('x-request-id', id);
     return next() as Promise<void>;
   };
+}
+
+export function pickRequestId(given: string, makeUuid: () => string): string {
+  return /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : makeUuid();
 }

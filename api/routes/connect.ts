@@ -30,9 +30,12 @@ export type ConnectDeps = Pick<
 export function createConnectRoutes(deps: ConnectDeps): readonly Route[] {
   const cookies = createSessionCookies(deps.publicUrl);
   const poker = createPoker(deps);
+  const arrive = [findApp(deps), openSession({ ...deps, cookies })];
   const ownSession = [findApp(deps), findSession({ ...deps, cookies })];
   return [
-    { method: 'get', path: '/connect/:app', steps: [findApp(deps), openSession({ ...deps, cookies })] },
+    { method: 'get', path: '/connect/:app', steps: arrive },
+    // As the Connect URI may be on file at SAP Concur.
+    { method: 'get', path: '/connect/:app/', steps: arrive },
     { method: 'get', path: '/connect/:app/s/:sid', steps: [...ownSession, showLanding(deps)] },
     {
       method: 'post',
