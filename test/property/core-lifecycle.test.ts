@@ -156,6 +156,8 @@ describe('a lifecycle, whatever happens', () => {
         world.concur.always('refreshTokens', () => tokens({ refreshToken: null }));
         world.concur.always('exchangeRequestToken', () => tokens());
         world.concur.always('revokeConnection', () => success(null));
+        // The guardian has proven the app's credentials everywhere.
+        for (const dataCentre of world.deps.dataCentres.names()) await world.store.troubles.clear(KEY.app, dataCentre);
         for (const name of ['resume', 'app-restored'] as const) {
           if (run().end() === null) run().wish({ kind: 'command', name, actor: 'operator', reason: null });
         }
