@@ -41,11 +41,22 @@ export function buildProblem(error: AppError, requestId: string): Problem {
   };
 }
 
+/**
+ * What a caller has to bring (RFC 6750 section 3): no `error` to who brought no token, and nothing where a 403 is not
+ * about a token. `details.challenge` and `details.scope` say which it is.
+ */
+function buildChallenge({ code, details: { challenge, scope } }: AppError): string | null {
+  const realm = 'Bearer realm="evergrant"';
+  if (errorTable[code].status === 401) return challenge === 'none' ? realm : `${realm}, error="invalid_token"`;
+  if (challenge !== 'insufficient_scope') return null;
+  return `${realm}, error="insufficient_scope"${typeof scope === 'string' ? `, scope="${scope}"` : ''}`;
+}
+
 /** Headers that go with the status: RFC 9110 sections 11.6.1 and 10.2.3. */
 export function buildProblemHeaders(error: AppError): Readonly<Record<string, string>> {
   const { status } = errorTable[error.code];
-  // RFC 6750 section 3.
-  if (status === 401) return { 'www-authenticate': 'Bearer realm="evergrant", error="invalid_token"' };
+  const challenge = buildChallenge(error);
+  if (challenge !== null) return { 'www-authenticate': challenge };
   const mustWait = status === 429 || status === 503;
   if (!mustWait && error.retryAfterMs === undefined) return {};
   const seconds = error.retryAfterMs === undefined ? DEFAULT_RETRY_SECONDS : Math.ceil(error.retryAfterMs / 1_000);

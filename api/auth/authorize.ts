@@ -14,10 +14,20 @@ const principalSlot = createSlot<string>('principal');
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
+/** The token is good, but not for this (RFC 6750 section 3.1). */
+export function beyondToken(message: string, scope?: Scope): AppError {
+  const details = { challenge: 'insufficient_scope', ...(scope === undefined ? {} : { scope }) };
+  return new AppError('forbidden', message, { details });
+}
+
 export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>): Step {
   return async (ctx, next) => {
-    const bearer = BEARER.exec(ctx.get('authorization'))?.[1];
-    if (bearer === undefined) throw new AppError('unauthenticated', 'Send a bearer token: Authorization: Bearer ...');
+    const given = ctx.get('authorization');
+    const bearer = BEARER.exec(given)?.[1];
+    if (bearer === undefined) {
+      const details = /^Bearer\b/i.test(given) ? {} : { challenge: 'none' };
+      throw new AppError('unauthenticated', 'Send a bearer token: Authorization: Bearer ...', { details });
+    }
     callerSlot.set(ctx, await authenticator.authenticate(bearer));
     await next();
   };
@@ -26,7 +36,7 @@ export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>):
 export function requireScope(scope: Scope): Step {
   return (ctx, next) => {
     if (!callerSlot.get(ctx).scopes.has(scope)) {
-      throw new AppError('forbidden', `This needs the scope ${scope}.`, { details: { scope } });
+      throw beyondToken(`This needs the scope ${scope}.`, scope);
     }
     return next() as Promise<void>;
   };
@@ -34,7 +44,7 @@ export function requireScope(scope: Scope): Step {
 
 /** The app of the path is one of the caller's. What can't be an app's name ends here: no store is asked for it. */
 export const requireApp: Step = (ctx, next) => {
-  if (!mayUseApp(callerSlot.get(ctx), appOf(ctx))) throw new AppError('forbidden', 'This caller may not use that app.');
+  if (!mayUseApp(callerSlot.get(ctx), appOf(ctx))) throw beyondToken('This caller may not use that app.');
   if (!appName.safeParse(appOf(ctx)).success) throw new AppError('not-found', 'There is no such app.');
   return next() as Promise<void>;
 };
@@ -43,7 +53,7 @@ export const requireApp: Step = (ctx, next) => {
 export const requirePrincipal: Step = (ctx, next) => {
   const principal = parseInput(principalId, ctx.params.principal);
   if (!mayUsePrincipal(callerSlot.get(ctx), principal)) {
-    throw new AppError('forbidden', 'This caller may not use that principal.');
+    throw beyondToken('This caller may not use that principal.');
   }
   principalSlot.set(ctx, principal);
   return next() as Promise<void>;

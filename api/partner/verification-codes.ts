@@ -4,7 +4,7 @@ import { formatTime } from '../../core/connection-resource.ts';
 import { Secret } from '../../core/secret.ts';
 import { buildVerificationCode, CODE_BYTES, verificationCodeContext } from '../../core/verification-code.ts';
 import { parseDuration } from '../../runtime/duration.ts';
-import { appOf, authenticate, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
+import { appOf, authenticate, beyondToken, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
 import { mayUsePrincipal } from '../auth/caller.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { bodyInput } from '../input.ts';
@@ -69,9 +69,9 @@ export function createVerificationCodeRoutes(deps: ApiDeps): readonly Route[] {
 /** A code without a principal lets any company in: a caller with some principals only can't make one. */
 function assertOwnPrincipal(caller: Caller, principal: string | null): void {
   if (principal === null && caller.principals !== null) {
-    throw new AppError('forbidden', 'This caller has to name one of its principals as principal_id.');
+    throw beyondToken('This caller has to name one of its principals as principal_id.');
   }
   if (principal !== null && !mayUsePrincipal(caller, principal)) {
-    throw new AppError('forbidden', 'This caller may not use that principal.');
+    throw beyondToken('This caller may not use that principal.');
   }
 }

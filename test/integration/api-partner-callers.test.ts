@@ -257,6 +257,46 @@ describe.each(withBody)('the body of %s', (_name, door) => {
   });
 });
 
+describe('a refusal says what to bring (RFC 6750 section 3)', () => {
+  const challengeOf = async (token: string | null, path: string, headers: Record<string, string> = {}) => {
+    const reply = await rig.call('GET', path, { token, headers });
+    return [reply.status, reply.headers.get('www-authenticate')];
+  };
+
+  it('names no error to who brought no bearer token at all', async () => {
+    const path = '/v1/apps/demo/connections';
+    expect(await challengeOf(null, path)).toEqual([401, 'Bearer realm="evergrant"']);
+    const basic = await challengeOf(null, path, { authorization: 'Basic YTpi' });
+    expect(basic).toEqual([401, 'Bearer realm="evergrant"']);
+  });
+
+  it('calls a token that does not hold invalid', async () => {
+    const path = '/v1/apps/demo/connections';
+    for (const authorization of ['Bearer x', 'Bearer', 'Bearer ä', `Bearer ${forge(everything)}`]) {
+      const given = await challengeOf(null, path, { authorization: Buffer.from(authorization).toString('latin1') });
+      expect(given, authorization).toEqual([401, 'Bearer realm="evergrant", error="invalid_token"']);
+    }
+  });
+
+  it('names the scope that is missing, and none where the app or the principal is', async () => {
+    const { token: reader } = await rig.mint({ scopes: ['tokens:read'], apps: ['demo'], principals: [randomUUID()] });
+    const beyond = 'Bearer realm="evergrant", error="insufficient_scope"';
+    const unscoped = await challengeOf(reader, '/v1/apps/demo/connections');
+    expect(unscoped).toEqual([403, `${beyond}, scope="connections:read"`]);
+    const app = await challengeOf(reader, `/v1/apps/other/connections/${randomUUID()}/token`);
+    const principal = await challengeOf(reader, `/v1/apps/demo/connections/${randomUUID()}/token`);
+    expect([app, principal]).toEqual([
+      [403, beyond],
+      [403, beyond],
+    ]);
+  });
+
+  it('asks a browser for no token', async () => {
+    const response = await fetch(`${rig.url}/connect/demo/s/nobody`);
+    expect(response.headers.has('www-authenticate')).toBe(false);
+  });
+});
+
 describe('a client', () => {
   it('is refused within five seconds of its revocation', async () => {
     const { id, token } = await rig.mint();
