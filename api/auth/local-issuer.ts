@@ -8,6 +8,10 @@ export interface LocalIssuerKeys {
   jwks(): Promise<{ readonly keys: readonly JWK[] }>;
 }
 
+/** Of access tokens alone: nothing else that was signed with these keys will do (RFC 9068 section 2.1, RFC 8725 section 3.11). */
+const TOKEN_TYPE = 'at+jwt';
+/** The command line makes none that live longer. */
+const LONGEST_LIFE_SECONDS = 90 * 86_400;
 /** A token may name a key that another process has just made: then the keys are read again, at most this often. */
 const RELOAD_PAUSE_MS = 5_000;
 
@@ -32,6 +36,7 @@ export function createLocalTokenIssuer(deps: {
       issuer,
       audience: AUDIENCE,
       algorithms: ['EdDSA'],
+      typ: TOKEN_TYPE,
       requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       currentDate: new Date(clock.now()),
@@ -46,8 +51,10 @@ export function createLocalTokenIssuer(deps: {
         if (!(error instanceof errors.JWKSNoMatchingKey) || !isStale) throw error;
         return await check(token, await load());
       });
-      const { client_id: clientId } = payload;
+      const { client_id: clientId, exp = 0, iat = 0 } = payload;
       if (typeof clientId !== 'string') throw malformed('client_id');
+      const isEarly = iat > clock.now() / 1_000 + CLOCK_TOLERANCE_SECONDS;
+      if (isEarly || exp - iat > LONGEST_LIFE_SECONDS) throw malformed('iat or exp');
       return parseClaims(payload, clientId);
     },
   };

@@ -24,7 +24,8 @@ async function makeKeys(alg: 'EdDSA' | 'ES256' | 'RS256', kid = 'k1'): Promise<K
   });
   return {
     publicJwk: { ...(await exportJWK(publicKey)), kid },
-    sign: (claims, header = {}) => new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(privateKey),
+    sign: (claims, header = {}) =>
+      new SignJWT(claims).setProtectedHeader({ alg, kid, typ: 'at+jwt', ...header }).sign(privateKey),
   };
 }
 
@@ -115,12 +116,22 @@ describe('the built-in issuer', () => {
     ['no end', { exp: undefined }],
     ['no client', { client_id: undefined }],
     ['no id', { jti: undefined }],
+    ['a life longer than ninety days', { exp: NOW + 91 * 86_400 }],
+    ['a beginning in the future', { iat: NOW + 60 }],
     ['a client that is no text', { client_id: 7 }],
     ['apps that are no texts', { app: [1] }],
   ])('refuses a token with %s', async (_what, over) => {
     await expect(
       issuerWith([keys.publicJwk]).verify(await keys.sign({ ...claims, ...over }), ISSUER),
     ).rejects.toThrow();
+  });
+
+  it('refuses what was signed for another purpose', async () => {
+    const issuer = issuerWith([keys.publicJwk]);
+    for (const typ of ['JWT', 'id+jwt', undefined]) {
+      await expect(issuer.verify(await keys.sign(claims, { typ }), ISSUER), String(typ)).rejects.toThrow();
+    }
+    await issuer.verify(await keys.sign(claims, { typ: 'application/at+jwt' }), ISSUER);
   });
 
   it('refuses a token of another key, and one by another algorithm', async () => {
