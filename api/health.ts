@@ -2,6 +2,7 @@
 import type { Log } from '../core/ports.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Health } from './deps.ts';
+import { mergePages } from './merge-pages.ts';
 
 export interface HealthDeps {
   /** Names of migrations that are missing; throws when the database is away. */
@@ -35,6 +36,7 @@ export function createHealth(deps: HealthDeps): Health {
     if (deps.workerMetricsUrl === null) return '';
     try {
       const response = await fetch(deps.workerMetricsUrl, { signal: AbortSignal.timeout(WORKER_ANSWER_MS) });
+      if (!response.ok) throw new Error(`status ${response.status}`);
       return await response.text();
     } catch (error) {
       log.warn({ err: error }, "the worker's metrics could not be read");
@@ -70,22 +72,4 @@ export function createHealth(deps: HealthDeps): Health {
       return { contentType: metrics.registry.contentType, body: mergePages(ours, theirs) };
     },
   };
-}
-
-/** Two pages as one: a family that both have keeps one head, as Prometheus wants. */
-export function mergePages(ours: string, theirs: string): string {
-  const families = new Map<string, { head: string[]; samples: string[] }>();
-  for (const page of [ours, theirs]) {
-    let name = '';
-    for (const line of page.split('\n').filter((text) => text !== '')) {
-      const head = /^# (?:HELP|TYPE) (\S+)/.exec(line);
-      if (head?.[1] !== undefined) name = head[1];
-      const family = families.get(name) ?? { head: [], samples: [] };
-      families.set(name, family);
-      const isNew = !family.head.includes(line) && !family.samples.includes(line);
-      if (head !== null && family.head.length < 2 && isNew) family.head.push(line);
-      else if (head === null && isNew) family.samples.push(line);
-    }
-  }
-  return `${[...families.values()].flatMap(({ head, samples }) => [...head, ...samples]).join('\n')}\n`;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { mergePages } from '../../api/health.ts';
+import { mergePages } from '../../api/merge-pages.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
 
 const ours = '# HELP reads_total Reads.\n# TYPE reads_total counter\nreads_total{app="demo"} 3\n';
 const theirs =
@@ -17,6 +18,35 @@ describe('the metrics of two processes on one page', () => {
       'calls_total 7',
       '',
     ]);
+  });
+
+  it('have each series once: counts add up, and of two states the greater holds', async () => {
+    const [api, worker] = [createMetrics('1.2.3'), createMetrics('1.2.3')];
+    api.saveFailuresTotal.inc(1);
+    worker.saveFailuresTotal.inc(5);
+    worker.refreshDurationSeconds.observe(0.3);
+    worker.outboxLagSeconds.set(7);
+    api.appBlocked.set({ app: 'demo' }, 1);
+    worker.appBlocked.set({ app: 'demo' }, 0);
+    const page = mergePages(await api.registry.metrics(), await worker.registry.metrics());
+    const samples = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const series = samples.map((line) => line.slice(0, line.lastIndexOf(' ')));
+    expect(series.length).toBeGreaterThan(10);
+    expect(new Set(series).size).toBe(series.length);
+    expect(samples).toEqual(
+      expect.arrayContaining([
+        'evergrant_save_failures_total 6',
+        'evergrant_refresh_duration_seconds_count 1',
+        'evergrant_refresh_duration_seconds_bucket{le="0.5"} 1',
+        'evergrant_outbox_lag_seconds 7',
+        'evergrant_app_blocked{app="demo"} 1',
+        `evergrant_build_info{version="1.2.3",node="${process.version}"} 1`,
+      ]),
+    );
+  });
+
+  it('take no page of an error for samples', () => {
+    expect(mergePages(ours, 'the metrics could not be collected\n')).toBe(ours);
   });
 
   it('are our own when the other process does not answer', () => {
