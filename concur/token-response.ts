@@ -9,10 +9,10 @@ import { Secret } from '../core/secret.ts';
 import { type JsonObject, parseCount, parseJsonObject, parseText, parseToken } from './answer-body.ts';
 import { type AnswerContext, isSuccess, type Processed, processUnexpected } from './error-answer.ts';
 
-/** Concur's access tokens live for an hour; taken where `expires_in` is missing or no number. */
+/** Concur's access tokens live for an hour; taken where `expires_in` is missing, no number or absurd. */
 const DEFAULT_EXPIRES_IN_SECONDS = 3_600;
-/** No token of Concur's lives longer than the legacy ones: a year. */
-const MAX_EXPIRES_IN_SECONDS = 366 * 24 * 3_600;
+/** No access token lives longer: a number beyond is in another unit, or wrong, and readers would be given dead tokens. */
+const MAX_EXPIRES_IN_SECONDS = 24 * 3_600;
 /** An end further away is not in seconds, or wrong. */
 const MAX_REFRESH_LIFE_MS = 10 * 366 * 24 * 3_600 * 1_000;
 
@@ -30,7 +30,7 @@ function buildTokenAnswer(body: JsonObject, accessToken: string, context: Answer
     refreshToken: maybeSecret(body.refresh_token),
     idToken: maybeSecret(body.id_token),
     scope: parseText(body.scope, 8_192) ?? '',
-    expiresInSeconds: Math.min(parseCount(body.expires_in) ?? DEFAULT_EXPIRES_IN_SECONDS, MAX_EXPIRES_IN_SECONDS),
+    expiresInSeconds: parseLife(body.expires_in),
     refreshExpiresAtMs: parseRefreshEnd(body.refresh_expires_in, context.nowMs),
     geolocationRaw,
     geolocation:
@@ -43,6 +43,11 @@ function buildTokenAnswer(body: JsonObject, accessToken: string, context: Answer
 function maybeSecret(value: unknown): Secret | null {
   const token = parseToken(value);
   return token === null ? null : new Secret(token);
+}
+
+function parseLife(value: unknown): number {
+  const seconds = parseCount(value);
+  return seconds === null || seconds > MAX_EXPIRES_IN_SECONDS ? DEFAULT_EXPIRES_IN_SECONDS : seconds;
 }
 
 /**

@@ -170,7 +170,7 @@ describe('a refresh', () => {
     sandbox.fault({ kind: 'code', code: 16, geolocation: us2, match: { dataCentre: 'eu2' }, times: 'always' });
     const after = sandbox.calls().at(-1)?.id;
     expect(await refresh(refreshToken)).toMatchObject({ failure: { concurCode: 16 } });
-    expect(sandbox.calls({ after })).toHaveLength(4);
+    expect(sandbox.calls({ after }).map((call) => call.dataCentre)).toEqual(['us2', 'eu2']);
   });
 
   it.each([
@@ -308,7 +308,7 @@ describe('the keys of a data centre', () => {
   afterAll(() => new Promise<void>((resolve) => void server.close(() => resolve())));
 
   const verify = (idToken: Secret) =>
-    own.concur.verifyIdToken({ dataCentre: 'glz', idToken, clientId: 'client', atMs: Date.now() }, options);
+    own.concur.verifyIdToken({ dataCentre: 'glz', idToken, clientId: 'client', atMs: now }, options);
 
   it('are fetched once for many tokens, and again after an hour', async () => {
     const key = await makeKey('k1');
