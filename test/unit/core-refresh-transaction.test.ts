@@ -255,6 +255,64 @@ describe('finishing a refresh with tokens', () => {
   });
 });
 
+describe('a refresh that Concur may have carried out, although its answer does not tell', () => {
+  const hidden = failed('transient', { reason: 'provider-unavailable', mayHaveRotated: true });
+  const after = () => finish(open(), hidden).after;
+
+  it('is lost at once, and holds back nobody', () => {
+    expect(after().attempts).toMatchObject([{ id: 'a1', status: 'lost' }]);
+    expect(openUntil(after().attempts, NOW_MS + SECOND)).toBeNull();
+    expect(begin(after(), { attemptId: 'a2', nowMs: NOW_MS + MINUTE }).result.decision).toBe('call');
+  });
+
+  it('makes the 108 that follows a lost rotation, not a disconnect by the customer', () => {
+    const again = begin(after(), { attemptId: 'a2', nowMs: NOW_MS + MINUTE }).after;
+    const end = finish(again, dead, { attemptId: 'a2', nowMs: NOW_MS + 2 * MINUTE }).after;
+    expect(end.connection).toMatchObject({ state: 'reauthorization-required', reason: 'rotation-lost' });
+  });
+
+  it('is forgotten by the first success a day later, and when younger ones say the same', () => {
+    const lost = (id: string, ageMs: number) =>
+      buildAttempt({ id, status: 'lost', startedAtMs: NOW_MS - ageMs, horizonAtMs: NOW_MS - ageMs + 190 * SECOND });
+    const attempts = [lost('new', HOUR), lost('old', DAY), lost('older', 2 * DAY)];
+    const begun = begin(buildAggregate({ attempts })).after;
+    expect(begun.attempts.map(({ id }) => id)).toEqual(['a1', 'new']);
+    expect(begin(buildAggregate({ attempts: [lost('only', 9 * DAY)] })).after.attempts).toHaveLength(2);
+    const old = buildAggregate({ attempts: [buildAttempt(), lost('old', DAY)] });
+    expect(finish(old, tokens()).after.attempts).toEqual([]);
+  });
+});
+
+describe('after a time-out, a 503 or a Retry-After', () => {
+  const wait = (verdict: Parameters<typeof buildVerdict>[1], outcome: 'transient' | 'maintenance' = 'transient') => {
+    const paused = finish(open(), failed(outcome, verdict)).after;
+    return (cause: RefreshCause, afterMs: number) =>
+      begin(paused, { attemptId: 'a2', cause, nowMs: NOW_MS + SECOND + afterMs }).result.decision;
+  };
+
+  it.each(['due', 'fresh', 'forced', 'rejected'] as const)('nobody calls, however it is asked for: %s', (cause) => {
+    for (const decide of [
+      wait({ slow: true }),
+      wait({ slow: true, pauseMs: SECOND }),
+      wait({ slow: true }, 'maintenance'),
+    ]) {
+      expect(decide(cause, 5 * MINUTE - 1)).not.toBe('call');
+      expect(decide(cause, 6 * MINUTE)).toBe('call');
+    }
+    const asked = wait({ pauseMs: HOUR });
+    expect(asked(cause, HOUR - 1)).not.toBe('call');
+    expect(asked(cause, HOUR + 5 * MINUTE)).toBe('call');
+  });
+
+  it('a maintenance is no failure, however often it is told', () => {
+    const { after } = finish(open(), failed('maintenance', { slow: true }));
+    expect(after.connection).toMatchObject({ state: 'retrying', failureCount: 0 });
+    const pauseMs = (after.connection?.nextActionAtMs ?? 0) - NOW_MS - SECOND;
+    expect(pauseMs).toBeGreaterThanOrEqual(5 * MINUTE);
+    expect(pauseMs).toBeLessThanOrEqual(5.25 * MINUTE);
+  });
+});
+
 describe('finishing a refresh without tokens', () => {
   it('keeps the attempt open to a late answer when the outcome is unknown', () => {
     const { after } = finish(open(), failed('uncertain', { slow: true }));
