@@ -214,3 +214,35 @@ describe('no usable answer', () => {
     }
   });
 });
+
+/** Whether a refresh that met this may have rotated the token, so that a 108 after it is no disconnect. */
+describe('a refresh may have been carried out', () => {
+  it.each<[string, ConcurFailure, boolean]>([
+    ['a time-out after sending', transport('timeout', true), true],
+    ['a reset after sending', transport('reset', true), true],
+    ['a reset before sending', transport('reset', false), false],
+    ['a refused connection', transport('refused', false), false],
+    ['TLS', transport('tls', false), false],
+    ['DNS', transport('dns', false), false],
+    ['HTML with a 200', { kind: 'malformed', status: 200, what: 'no-json' }, true],
+    ['a 200 without a token', { kind: 'malformed', status: 200, what: 'no-access-token' }, true],
+    ['a 200 with an unknown code', answer(200, { concurCode: 999 }), true],
+    ['a 408', answer(408), true],
+    ['a 500', answer(500), true],
+    ['a 502', answer(502), true],
+    ['an HTML 503', answer(503), true],
+    ['a 504', answer(504), true],
+    ['a 500 with the code 108', answer(500, { concurCode: 108 }), true],
+    ['a 503 with the code 134', answer(503, { concurCode: 134 }), false],
+    ['a 400 with the code 108', answer(400, { concurCode: 108 }), false],
+    ['a 400 with an unknown code', answer(400, { concurCode: 999 }), false],
+    ['a 401', answer(401), false],
+    ['a 403', answer(403), false],
+    ['a 429', answer(429), false],
+  ])('after %s', (_what, failure, expected) => {
+    expect(judge('refresh', failure)).toMatchObject({ mayHaveRotated: expected });
+    for (const grant of ['revoke', 'client-credentials'] as const) {
+      expect(judge(grant, failure).mayHaveRotated).toBe(false);
+    }
+  });
+});
