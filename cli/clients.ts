@@ -86,6 +86,13 @@ async function create({ terminal, tools }: Bench, options: CreateOptions): Promi
   if (!config.authIssuers.some(({ kind }) => kind === 'local')) {
     throw new AppError('configuration-invalid', 'AUTH_ISSUERS: the built-in issuer is off, so it can give no tokens');
   }
+  // The default is a developer's; the API, which has its own address in production, would refuse the token.
+  if (config.mode === 'production' && !config.publicUrl.startsWith('https:')) {
+    throw new AppError(
+      'configuration-invalid',
+      'PUBLIC_URL: is not set; it must be that of the API, which issues the token',
+    );
+  }
   const issuer = await tools().issuer();
   const request = { issuer: config.publicUrl, clientId: id, scopes, apps, principals };
   const { token, expiresAtMs } = await issuer.mint({ ...request, ttlMs: ttl ?? DEFAULT_TOKEN_TTL_MS });

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { isAppError } from '../core/errors.ts';
+import { hasSqlState } from '../db/database-error.ts';
 import { parseConfig } from '../runtime/config.ts';
 import type { Variables } from '../runtime/environment.ts';
 import { describeFailure, exitCodeOf, EXIT_TRY_AGAIN } from '../runtime/main-guard.ts';
@@ -19,7 +20,12 @@ import type { Terminal } from './terminal.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
 import type { Bench } from './verb.ts';
 
+const FAILED = 1;
 const WRONG_USE = 2;
+
+/** SQLSTATE of a statement that asks for what a migration would have made. */
+const UNDEFINED_TABLE = '42P01';
+const UNDEFINED_COLUMN = '42703';
 
 /** Never throws: failures are told on the terminal. */
 export async function runCli(argv: readonly string[], variables: Variables, terminal: Terminal): Promise<number> {
@@ -69,6 +75,10 @@ function createProgram(bench: Bench, variables: Variables): Command {
 function report(error: unknown, terminal: Terminal): number {
   // Commander has said on the terminal what it does not understand.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE;
+  if (hasSqlState(error, UNDEFINED_TABLE, UNDEFINED_COLUMN)) {
+    terminal.err('evergrant: The database lacks the schema of this version; run: evergrant migrate\n');
+    return FAILED;
+  }
   terminal.err(`${describeFailure('evergrant', error)}\n`);
   return isAppError(error, 'bad-request') ? WRONG_USE : exitCodeOf(error);
 }

@@ -129,6 +129,37 @@ describe('the command line', () => {
     }
   });
 
+  it('takes a file that cannot be read for wrong use, and names it', async () => {
+    const argv = ['clients', 'create', '--name', 'n', '--scope', 'tokens:read', '--app', 'demo', '--jwk'];
+    const missing = await evergrant(keeper, [...argv, join(home, 'none.jwk')]);
+    expect(missing).toMatchObject({ code: 2, out: '', err: expect.stringContaining('none.jwk') });
+    expect(missing.err).toContain('ENOENT');
+    expect(missing.err).not.toMatch(/\n\s+at /);
+    expect(await evergrant(keeper, [...argv, home])).toMatchObject({ code: 2, err: expect.stringContaining('EISDIR') });
+  });
+
+  it('gives out no token in production that no API would take', async () => {
+    const argv = ['clients', 'create', '--name', 'n', '--scope', 'tokens:read', '--app', 'demo', '--json'];
+    const { PUBLIC_URL: _unset, ...nameless } = keeper;
+    expect(await evergrant(nameless, argv)).toMatchObject({
+      code: 78,
+      out: '',
+      err: expect.stringContaining('PUBLIC_URL'),
+    });
+  });
+
+  it('says of a database without a schema what to do', async () => {
+    const empty = await createEmptyDatabase();
+    try {
+      const { code, err } = await evergrant({ ...reader, DATABASE_URL: empty.url }, ['apps', 'list']);
+      expect(code).toBe(1);
+      expect(err).toContain('evergrant migrate');
+      expect(err).not.toMatch(/\n\s+at /);
+    } finally {
+      await empty.drop();
+    }
+  });
+
   it('finds the database, the keys and the address of a running npm start by itself', async () => {
     const started = await mkdtemp(join(tmpdir(), 'evergrant-cli-home-'));
     await writeFile(join(started, 'keks'), `${keks}\n`);
