@@ -22,6 +22,7 @@ const WORKER_ANSWER_MS = 2_000;
 
 export function createHealth(deps: HealthDeps): Health {
   const { metrics, log } = deps;
+  let wasReady = true;
 
   async function databaseState(): Promise<{ readonly database: string; readonly migrations: string }> {
     try {
@@ -30,6 +31,14 @@ export function createHealth(deps: HealthDeps): Health {
     } catch {
       return { database: 'down', migrations: 'unknown' };
     }
+  }
+
+  /** Said once, not at every question. */
+  function noteChange(ready: boolean, state: Readonly<Record<string, string>>): void {
+    if (ready === wasReady) return;
+    wasReady = ready;
+    if (ready) log.info(state, 'ready again');
+    else log.warn(state, 'not ready');
   }
 
   async function workerPage(): Promise<string> {
@@ -64,7 +73,9 @@ export function createHealth(deps: HealthDeps): Health {
           () => 'down',
         ),
       ]);
-      return { ready: state.database === 'up' && state.migrations === 'applied', ...state, temporal };
+      const ready = state.database === 'up' && state.migrations === 'applied';
+      noteChange(ready, state);
+      return { ready, ...state, temporal };
     },
     async metrics() {
       const [theirs] = await Promise.all([workerPage(), countConnections()]);

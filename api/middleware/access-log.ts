@@ -1,6 +1,7 @@
 /** One line and one measurement a request, by the route's pattern: a path may hold a company's id, a query a token. */
 import type { Log } from '../../core/ports.ts';
 import type { Context, Step } from '../route.ts';
+import { problemCodeSlot } from './problems.ts';
 import { requestIdSlot } from './request-id.ts';
 
 export interface RequestMeasure {
@@ -17,6 +18,7 @@ export function accessLog({ log, measure }: { readonly log: Log; readonly measur
       const route = routeOf(ctx);
       const status = String(ctx.status);
       const method = methodOf(ctx.method);
+      const code = problemCodeSlot.maybe(ctx);
       measure.observe({ route, method, status }, seconds);
       const fields = {
         route,
@@ -24,12 +26,17 @@ export function accessLog({ log, measure }: { readonly log: Log; readonly measur
         status: ctx.status,
         ms: Math.round(seconds * 1_000),
         request_id: requestIdSlot.get(ctx),
+        ...(code === undefined ? {} : { code }),
       };
-      if (ctx.status >= 500) log.warn(fields, 'request');
-      else if (isRoutine(route)) log.debug(fields, 'request');
-      else log.info(fields, 'request');
+      log[levelOf(route, ctx.status)](fields, 'request');
     }
   };
+}
+
+/** A defect is an error, a dependency that is away a warning; that a process is not ready, `health.ts` says once. */
+function levelOf(route: string, status: number): 'debug' | 'info' | 'warn' | 'error' {
+  if (status >= 500 && !(route === '/readyz' && status === 503)) return status === 500 ? 'error' : 'warn';
+  return isRoutine(route) ? 'debug' : 'info';
 }
 
 /** Asked by machines all the time: their lines would bury the others. Reads are counted by the metrics. */

@@ -1,10 +1,14 @@
 /** Turns whatever a route throws into a problem answer, or into a page where a browser asked. */
-import type { AppError } from '../../core/errors.ts';
+import type { AppError, ErrorCode } from '../../core/errors.ts';
 import { errorTable } from '../../core/errors.ts';
 import type { Log } from '../../core/ports.ts';
 import { buildProblem, buildProblemHeaders, toAppError } from '../problem.ts';
 import type { Context, Step } from '../route.ts';
+import { createSlot } from '../slot.ts';
 import { requestIdSlot } from './request-id.ts';
+
+/** Code of the problem that a request ended in. */
+export const problemCodeSlot = createSlot<ErrorCode>('problem code');
 
 export interface ProblemsDeps {
   readonly log: Log;
@@ -23,6 +27,7 @@ export function problems({ log, renderPage }: ProblemsDeps): Step {
         log.error({ err: error, request_id: requestId }, 'a request failed on our side');
       } else log.debug({ code: error.code, details: error.details, request_id: requestId }, 'problem');
       const problem = buildProblem(error, requestId);
+      problemCodeSlot.set(ctx, problem.code);
       ctx.status = problem.status;
       ctx.set(buildProblemHeaders(error));
       ctx.set('cache-control', 'no-store');

@@ -1,10 +1,34 @@
 import { describe, expect, it } from 'vitest';
+import { createHealth } from '../../api/health.ts';
 import { mergePages } from '../../api/merge-pages.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 
 const ours = '# HELP reads_total Reads.\n# TYPE reads_total counter\nreads_total{app="demo"} 3\n';
 const theirs =
   '# HELP reads_total Reads.\n# TYPE reads_total counter\nreads_total{app="other"} 1\n# HELP calls_total Calls.\n# TYPE calls_total counter\ncalls_total 7\n';
+
+describe('readiness', () => {
+  it('is logged when it changes, not whenever somebody asks', async () => {
+    const lines: string[] = [];
+    const at = (level: string) => (_fields: object, message: string) => void lines.push(`${level} ${message}`);
+    let pending: readonly string[] = [];
+    const health = createHealth({
+      pendingMigrations: async () => pending,
+      assertTemporalReachable: async () => undefined,
+      countConnections: async () => [],
+      manyBlockedApps: async () => [],
+      metrics: createMetrics('1'),
+      workerMetricsUrl: null,
+      log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+    });
+    await health.check();
+    pending = ['0099_next.sql'];
+    expect([(await health.check()).ready, (await health.check()).ready]).toEqual([false, false]);
+    pending = [];
+    await health.check();
+    expect(lines).toEqual(['warn not ready', 'info ready again']);
+  });
+});
 
 describe('the metrics of two processes on one page', () => {
   it('give each family one head and all of its samples', () => {
