@@ -45,7 +45,7 @@ const advice: Record<ConnectionState, string> = {
   active: 'Nothing to do. Signals: `refresh`, `pause`, `revoke`.',
   retrying: 'Nothing to do yet: tries go on by themselves. Signal `refresh` tries at once.',
   suspended: 'The customer has to enable the app, the user or the company again. Signal `refresh` tries at once.',
-  blocked: "SAP Concur refuses the app's own credentials: add a client secret that works, or signal `appRestored`.",
+  blocked: "SAP Concur refuses the app's own credentials: `evergrant apps secret-add`. Signal `refresh` tries at once.",
   paused: 'Signal `resume` to go on.',
   revoking: 'Nothing to do: the revoke is tried until SAP Concur confirms it.',
   'reauthorization-required': 'An administrator of the customer has to press Connect again in the App Center.',

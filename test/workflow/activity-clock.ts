@@ -12,6 +12,8 @@ export function createActivityClock(startMs: number): ActivityClock {
   let latestMs = startMs;
   return {
     ...systemClock,
+    // Skipped time passes for what an activity remembers of the one before, too.
+    monotonic: () => systemClock.monotonic() + latestMs - startMs,
     now() {
       const scheduled = scheduledAtMs();
       // Within one activity time goes on by itself; between activities the server says.

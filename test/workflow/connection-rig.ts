@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
-import { createActivities } from '../../activities/index.ts';
+import type { AppSource } from '../../activities/deps.ts';
+import { createActivities, createAppGuardianActivities } from '../../activities/index.ts';
 import { createConcur } from '../../concur/concur.ts';
 import { createDataCentres } from '../../concur/data-centres.ts';
 import type { ConnectSession } from '../../core/aggregate.ts';
@@ -20,8 +21,10 @@ import type { App as ConcurApp, Company, Settings } from '../../dev/sandbox/mode
 import { createConcurService } from '../../dev/sandbox/protocol/concur-service.ts';
 import { createSigningKey } from '../../dev/sandbox/signing-key.ts';
 import { systemRng } from '../../runtime/rng.ts';
-import { temporalHeartbeat } from '../../worker/heartbeat.ts';
+import { createAppGuardianCaller, createAppSignals } from '../../worker/app-signals.ts';
+import { temporalHeartbeat, temporalProgress } from '../../worker/heartbeat.ts';
 import {
+  appGuardianWorkflowId,
   type CommandResult,
   concurTaskQueue,
   connectionWorkflowId,
@@ -45,6 +48,8 @@ export interface RigOptions {
   readonly workflowBundle: WorkflowBundleOption;
   readonly settings?: Partial<Settings>;
   readonly policy?: Partial<RefreshPolicy>;
+  /** Somebody looks after the app; without, whoever finds it blocked calls in vain. */
+  readonly guarded?: boolean;
 }
 
 export type ConnectionRig = Awaited<ReturnType<typeof createConnectionRig>>;
@@ -73,22 +78,33 @@ export async function createConnectionRig(options: RigOptions) {
   });
   const dataCentres = createDataCentres(Object.fromEntries(DATA_CENTRES.map((name) => [name, `${ORIGIN}/${name}`])));
   const app = buildApp({ clientId: concurApp.clientId });
+  const signals = createAppSignals({ client: env.client, taskQueue });
+  const apps: AppSource = {
+    one: async () => ({
+      app,
+      credentials: [{ clientId: concurApp.clientId, clientSecret: new Secret(clientSecret), secretId: 'secret-1' }],
+    }),
+    worked: silent,
+  };
+  const concur = createConcur({ http, dataCentres, clock, log: silentLog });
+  const guardActivities = createAppGuardianActivities({
+    ...{ clock, log: silentLog, concur, apps, policy, signals },
+    troubles: store.troubles,
+    brakes: store.brakes,
+    progress: temporalProgress,
+    ratePerDataCentre: 20,
+  });
   const activities = createActivities({
     clock,
     log: silentLog,
     vault,
-    concur: createConcur({ http, dataCentres, clock, log: silentLog }),
+    concur,
     dataCentres,
     policy,
     connections: store,
-    apps: {
-      one: async () => ({
-        app,
-        credentials: [{ clientId: concurApp.clientId, clientSecret: new Secret(clientSecret), secretId: 'secret-1' }],
-      }),
-      worked: silent,
-    },
-    guardian: { wake: async () => {} },
+    apps,
+    guardian:
+      options.guarded === true ? createAppGuardianCaller({ signals, clock, log: silentLog }) : { wake: async () => {} },
     heartbeat: temporalHeartbeat,
     observer: { refreshed: silent, connected: silent, uncertain: silent, saveFailed: silent },
     workflowId: connectionWorkflowId,
@@ -99,14 +115,14 @@ export async function createConnectionRig(options: RigOptions) {
       connection,
       taskQueue,
       workflowBundle: options.workflowBundle,
-      activities,
+      activities: { ...activities, ...guardActivities },
       ...(namespace === undefined ? {} : { namespace }),
     }),
     ...DATA_CENTRES.map((name) =>
       Worker.create({
         connection,
         taskQueue: concurTaskQueue(taskQueue, name),
-        activities,
+        activities: { ...activities, ...guardActivities },
         ...(namespace === undefined ? {} : { namespace }),
       }),
     ),
@@ -116,6 +132,7 @@ export async function createConnectionRig(options: RigOptions) {
   const key: ConnectionKey = { app: app.app, principal: company.id };
   const workflowId = `${connectionWorkflowId(key)}`;
   const handle: WorkflowHandle = env.client.workflow.getHandle(workflowId);
+  const guardian: WorkflowHandle = env.client.workflow.getHandle(appGuardianWorkflowId(app.app));
 
   const startOperation = () =>
     new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
@@ -172,6 +189,9 @@ export async function createConnectionRig(options: RigOptions) {
     policy,
     requests,
     handle,
+    guardian,
+    signals,
+    troubles: store.troubles,
     startOperation,
     connect,
     connection: (): Connection => store.one(key).connection,
@@ -204,6 +224,7 @@ export async function createConnectionRig(options: RigOptions) {
     /** Open workflows without a worker would hold up skipped time for whoever comes next. */
     async close(): Promise<void> {
       await handle.terminate('the test is over').catch(() => undefined);
+      await guardian.terminate('the test is over').catch(() => undefined);
       for (const worker of workers) worker.shutdown();
       await running;
     },
