@@ -2,7 +2,8 @@
  * The clients of the API, kept in memory so briefly that a revocation acts within five seconds: dropped by a
  * notice at once, read again after four seconds at the latest, even if notices don't come through.
  *
- * While the database is away nobody can be revoked either: what was known last counts, for a bounded time.
+ * While the database is away, or says nothing, nobody can be revoked either: what was known last counts, for a bounded
+ * time.
  */
 import { isAppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
@@ -12,6 +13,8 @@ import { BoundedMap } from '../bounded-map.ts';
 const KEEP_MS = 4_000;
 /** How long a client is believed to be unchanged while the database can't be asked. */
 const OUTAGE_BOUND_MS = 15 * 60_000;
+/** A database that says nothing for so long is taken for away, if the client is known. */
+const DATABASE_PATIENCE_MS = 2_000;
 const CAPACITY = 10_000;
 
 export interface ClientDirectory {
@@ -34,6 +37,7 @@ export function createClientDirectory(deps: {
   const { clients, notices, clock } = deps;
   const entries = new BoundedMap<string, Entry>(CAPACITY);
   const reading = new Map<string, Promise<ApiClient | null>>();
+  const silent = new WeakSet<Promise<ApiClient | null>>();
   const unsubscribe = notices.subscribe(
     (notice) => {
       if (notice.kind !== 'client') return;
@@ -61,16 +65,42 @@ export function createClientDirectory(deps: {
     return found;
   }
 
+  /** What the database says; null when it is away or silent. Only the first caller of a silent one waits. */
+  async function maybeRead(id: string): Promise<{ readonly client: ApiClient | null } | null> {
+    const reading = read(id);
+    if (silent.has(reading)) return null;
+    const patience = new AbortController();
+    const silence = clock.sleep(DATABASE_PATIENCE_MS, patience.signal).then(
+      () => {
+        if (!patience.signal.aborted) silent.add(reading);
+        return null;
+      },
+      () => null,
+    );
+    const answer = reading.then(
+      (client) => ({ client }),
+      (error: unknown) => {
+        if (isAppError(error, 'database-unavailable')) return null;
+        throw error;
+      },
+    );
+    try {
+      return await Promise.race([answer, silence]);
+    } finally {
+      patience.abort();
+      answer.catch(() => undefined);
+    }
+  }
+
   async function find(id: string): Promise<ApiClient | null> {
     const entry = entries.get(id);
     const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() - entry.readAtMs;
     if (entry !== undefined && ageMs < KEEP_MS) return entry.client;
-    try {
-      return await read(id);
-    } catch (error) {
-      if (entry === undefined || ageMs > OUTAGE_BOUND_MS || !isAppError(error, 'database-unavailable')) throw error;
-      return entry.client;
-    }
+    if (entry === undefined || ageMs > OUTAGE_BOUND_MS) return await read(id);
+    const answer = await maybeRead(id);
+    if (answer !== null) return answer.client;
+    // A notice that came meanwhile has taken away what was known.
+    return entries.get(id) === entry ? entry.client : await read(id);
   }
 
   return {

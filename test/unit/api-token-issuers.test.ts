@@ -30,7 +30,16 @@ async function makeKeys(alg: 'EdDSA' | 'ES256' | 'RS256', kid = 'k1'): Promise<K
 }
 
 function createClock() {
-  const clock = { ms: NOW_MS, now: () => clock.ms, monotonic: () => clock.ms - NOW_MS, sleep: async () => undefined };
+  const clock = {
+    ms: NOW_MS,
+    slept: [] as number[],
+    now: () => clock.ms,
+    monotonic: () => clock.ms - NOW_MS,
+    sleep: async (ms: number) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.slept.push(ms);
+    },
+  };
   return clock;
 }
 
@@ -51,7 +60,7 @@ function buildClient(over: Partial<ApiClient> = {}): ApiClient {
 
 /** A directory over one client, which can be changed, told of, and cut off. */
 function createDirectory(first: ApiClient) {
-  const world = { client: first as ApiClient | null, isAway: false, reads: 0 };
+  const world = { client: first as ApiClient | null, isAway: false, isSilent: false, reads: 0 };
   const clock = createClock();
   let hear: (notice: Notice) => void = () => undefined;
   const directory = createClientDirectory({
@@ -62,6 +71,7 @@ function createDirectory(first: ApiClient) {
       revoke: async () => false,
       maybeOne: async (id) => {
         world.reads += 1;
+        if (world.isSilent) await new Promise(() => undefined);
         if (world.isAway) throw new AppError('database-unavailable', 'away');
         return world.client?.id === id ? world.client : null;
       },
@@ -260,6 +270,20 @@ describe('the directory of clients', () => {
     expect(await directory.maybeOne(CLIENT)).not.toBeNull();
     clock.ms += 2 * 60_000;
     await expect(directory.maybeOne(CLIENT)).rejects.toMatchObject({ code: 'database-unavailable' });
+  });
+
+  it('waits two seconds for a database that says nothing, where it knows the client, and not for each caller', async () => {
+    const { directory, world, clock } = createDirectory(buildClient());
+    await directory.maybeOne(CLIENT);
+    world.isSilent = true;
+    clock.ms += 10_000;
+    expect(await directory.maybeOne(CLIENT)).not.toBeNull();
+    expect(clock.slept).toEqual([2_000]);
+    await directory.maybeOne(CLIENT);
+    expect([world.reads, clock.slept]).toEqual([2, [2_000]]);
+    clock.ms += 16 * 60_000;
+    const stranger = Promise.race([directory.maybeOne(CLIENT), Promise.resolve('waits')]);
+    expect(await stranger, 'too long ago to go by').toBe('waits');
   });
 
   it('looks nothing up for an id that nobody can have', async () => {
