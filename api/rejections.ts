@@ -44,7 +44,8 @@ export function createRejections({ send, clock, log }: RejectionsDeps) {
     for (const [id, { key, rejection }] of waiting) {
       try {
         await send(key, rejection);
-        waiting.delete(id);
+        // A newer one may have taken its place meanwhile.
+        if (waiting.get(id)?.rejection === rejection) waiting.delete(id);
       } catch {
         return false;
       }
