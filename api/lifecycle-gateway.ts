@@ -16,6 +16,7 @@ import type { ConnectionKey } from '../core/connection.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import {
   type CommandResult,
+  connectionSummary,
   connectionWorkflowId,
   connectUpdate,
   ensureFreshUpdate,
@@ -61,6 +62,7 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
   const startOperation = (key: ConnectionKey) =>
     new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
       workflowId: connectionWorkflowId(key),
+      staticSummary: connectionSummary(key),
       taskQueue: lifecycleTaskQueue(taskQueue),
       args: [{ app: key.app, principal: key.principal }],
       workflowIdConflictPolicy: 'USE_EXISTING',
@@ -107,6 +109,7 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
       await beforeSilence(() =>
         client.workflow.signalWithStart(workflowTypes.connectionLifecycle, {
           workflowId: connectionWorkflowId(key),
+          staticSummary: connectionSummary(key),
           taskQueue: lifecycleTaskQueue(taskQueue),
           args: [{ app: key.app, principal: key.principal }],
           signal: tokenRejectedSignal,

@@ -19,6 +19,7 @@ import { createLifecycles } from '../worker/lifecycles.ts';
 import {
   type CommandInput,
   type CommandResult,
+  connectionSummary,
   connectionWorkflowId,
   HANDLER_WAIT_MS,
   lifecycleTaskQueue,
@@ -59,6 +60,7 @@ export async function createLifecycleClient(temporal: Config['temporal']): Promi
     async command(key, command, input) {
       const startWorkflowOperation = new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
         workflowId: connectionWorkflowId(key),
+        staticSummary: connectionSummary(key),
         taskQueue: lifecycleTaskQueue(taskQueue),
         workflowIdConflictPolicy: 'USE_EXISTING',
         args: [{ app: key.app, principal: key.principal }],

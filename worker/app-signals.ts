@@ -7,6 +7,7 @@ import {
   appGuardianWorkflowId,
   appRestoredSignal,
   type CommandInput,
+  connectionSummary,
   connectionWorkflowId,
   lifecycleTaskQueue,
   probeSignal,
@@ -49,6 +50,7 @@ export function createAppSignals({
       send(() =>
         client.workflow.signalWithStart(workflowTypes.connectionLifecycle, {
           workflowId: connectionWorkflowId({ app, principal }),
+          staticSummary: connectionSummary({ app, principal }),
           taskQueue: queue,
           args: [{ app, principal }],
           signal: appRestoredSignal,
@@ -59,6 +61,7 @@ export function createAppSignals({
       send(() =>
         client.workflow.signalWithStart(workflowTypes.appGuardian, {
           workflowId: appGuardianWorkflowId(app),
+          staticSummary: `Guardian of app ${app}: probes its credentials`,
           taskQueue: queue,
           args: [{ app }],
           signal: signal === 'probe' ? probeSignal : releaseSignal,
@@ -69,6 +72,7 @@ export function createAppSignals({
       send(() =>
         client.workflow.start(workflowTypes.appGuardian, {
           workflowId: appGuardianWorkflowId(app),
+          staticSummary: `Guardian of app ${app}: probes its credentials`,
           taskQueue: queue,
           args: [{ app }],
           workflowIdConflictPolicy: 'USE_EXISTING',
@@ -99,7 +103,8 @@ export function createAppGuardianCaller(deps: {
       calledAt.set(id, nowMs);
       try {
         // What was learnt just now is worth a probe at once; what was known keeps its pace.
-        if (found === 'tripped') await signals.toGuardian(app, 'probe', { actor: 'workflow', reason: 'the app is blocked' });
+        if (found === 'tripped')
+          await signals.toGuardian(app, 'probe', { actor: 'workflow', reason: 'the app is blocked' });
         else await signals.ensureGuardian(app);
       } catch (error) {
         calledAt.delete(id);

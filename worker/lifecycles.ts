@@ -5,7 +5,13 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { Lifecycles } from '../core/reconcile.ts';
-import { connectionWorkflowId, type LifecycleInput, lifecycleTaskQueue, workflowTypes } from '../workflows/contract.ts';
+import {
+  connectionSummary,
+  connectionWorkflowId,
+  type LifecycleInput,
+  lifecycleTaskQueue,
+  workflowTypes,
+} from '../workflows/contract.ts';
 
 /** `WorkflowIdConflictPolicy` of Temporal's API, for one that runs: is left alone; makes room. */
 const USE_EXISTING = 2;
@@ -40,6 +46,7 @@ export function createLifecycles({
           taskQueue: { name: lifecycleTaskQueue(taskQueue) },
           input: { payloads: [defaultPayloadConverter.toPayload(input)] },
           workflowIdConflictPolicy: conflictPolicy,
+          userMetadata: { summary: defaultPayloadConverter.toPayload(connectionSummary(key)) },
         }),
       );
       return started;

@@ -28,6 +28,11 @@ export function reconcilerScheduleId(prefix: string): string {
   return `${prefix}-reconciler`;
 }
 
+/** What an operator reads at the head of the workflow's page; the company's name is in the current details. */
+export function connectionSummary(key: ConnectionKey): string {
+  return `SAP Concur connection of app ${key.app} and principal ${key.principal}`;
+}
+
 /** Workflow tasks and everything that is not a call to Concur. Uncapped. */
 export function lifecycleTaskQueue(prefix: string): string {
   return prefix;

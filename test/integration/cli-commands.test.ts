@@ -41,18 +41,17 @@ describe('commands to a connection, with everything up', () => {
     const commands = items
       .filter(({ type }) => type.startsWith('command.'))
       .map(({ type, actor }) => `${type} ${actor}`);
-    expect(commands).toEqual([
-      'command.resumed cli:tester',
-      'command.paused cli:tester',
-      'command.refresh cli:tester',
-    ]);
+    expect(commands).toEqual(['command.resumed cli:tester', 'command.paused cli:tester', 'command.refresh cli:tester']);
   });
 
   it('bring a workflow back that was terminated', async () => {
     await backend.handle(key).terminate('a test');
     const { version } = await backend.connection(key);
     expect((await command('refresh')).json()).toMatchObject({ version: version + 1 });
-    expect((await backend.client.workflow.getHandle(connectionWorkflowId(key)).describe()).status.name).toBe('RUNNING');
+    const handle = backend.client.workflow.getHandle(connectionWorkflowId(key));
+    const { status, staticSummary } = await handle.describe();
+    expect(status.name).toBe('RUNNING');
+    expect(await staticSummary()).toBe(`SAP Concur connection of app demo and principal ${key.principal}`);
   });
 
   it('revive it when SAP Concur knows its tokens again, and only then', async () => {
