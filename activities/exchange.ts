@@ -16,6 +16,7 @@ import { sealContexts } from '../core/seal-contexts.ts';
 import type { Secret } from '../core/secret.ts';
 import type { App } from '../core/stores.ts';
 import { parseTokenAnswer, serializeTokenAnswer } from '../core/token-answer.ts';
+import { createCanary } from './canary.ts';
 import type { ActivityDeps } from './deps.ts';
 import { dispose } from './disposal.ts';
 import { buildGrantFacts } from './grant-facts.ts';
@@ -24,7 +25,7 @@ import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
 import { tryCredentials } from './try-credentials.ts';
-import { isTooLate, noClientSecret, unsent } from './unsent.ts';
+import { isTooLate, noClientSecret, notSent, unsent } from './unsent.ts';
 
 export interface ExchangeInput extends ConnectionKey {
   readonly attemptId: string;
@@ -40,6 +41,7 @@ const GLOBAL_LANDING_ZONE = 'glz';
 export function createExchangeActivities(deps: ActivityDeps) {
   const { clock, concur, connections, log, observer, policy, vault } = deps;
   const snapshots = createSnapshots(deps);
+  const canary = createCanary(clock);
 
   /** Tries one exchange for a completed connect session, or goes on with an answer that is on file. */
   async function exchangeRequestToken(input: ExchangeInput, carry: Carry): Promise<ConnectionSnapshot | null> {
@@ -105,11 +107,18 @@ export function createExchangeActivities(deps: ActivityDeps) {
       return await finish({ kind: 'failure', verdict: noClientSecret, sent: false, correlationId: null });
     }
     let taken: AppCredentials | null = null;
-    const call = tryCredentials(deps, { app: appName, grant: 'exchange', credentials, begunAt }, (one) =>
+    const trial = {
+      app: appName,
+      grant: 'exchange',
+      credentials,
+      canary: { canary, dataCentre: GLOBAL_LANDING_ZONE },
+      begunAt,
+    } as const;
+    const call = tryCredentials(deps, trial, (one) =>
       concur.exchangeRequestToken({ credentials: one, principal, requestToken }, { horizonMs: horizonMs(policy) }),
     ).then((tried) => {
-      taken = tried.credentials;
-      return tried.result;
+      taken = tried?.credentials ?? null;
+      return tried?.result ?? notSent(deps.dataCentres.byName(GLOBAL_LANDING_ZONE), clock.now());
     });
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();

@@ -1,10 +1,10 @@
 /** What the guardian of an app does: look at what is on file, probe, tell the connections that wait. */
 import type { Asked, AppWatch, ProbeResult, RestoreOrder } from '../core/app-guardian.ts';
-import { isBlocking } from '../core/app-trouble.ts';
+import { APP_GUARDIAN, isBlocking } from '../core/app-trouble.ts';
 import { isBrakeOn } from '../core/brake.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey } from '../core/connection.ts';
-import { isAppError } from '../core/errors.ts';
+import { AppError, isAppError } from '../core/errors.ts';
 import { horizonMs, spread } from '../core/refresh-policy.ts';
 import type { GuardDeps } from './deps.ts';
 import { isProof, tryCredentials } from './try-credentials.ts';
@@ -44,9 +44,11 @@ export function createGuardActivities(deps: GuardDeps) {
     const { credentials } = await apps.one(app, { fresh: true });
     if (credentials.length === 0) return { proven: false, reason: 'client-secret-missing', concurCode: null };
     const grant = 'client-credentials';
-    const { result } = await tryCredentials(deps, { app, grant, credentials, begunAt }, (one) =>
+    const tried = await tryCredentials(deps, { app, grant, credentials, canary: null, begunAt }, (one) =>
       concur.proveCredentials({ credentials: one, dataCentre }, { horizonMs: horizonMs(policy) }),
     );
+    if (tried === null) return { proven: false, reason: 'frozen-before-sending', concurCode: null };
+    const { result } = tried;
     const { correlationId } = result;
     if (isProof(grant, result)) {
       await troubles.clear(app, dataCentre);
@@ -78,7 +80,8 @@ export function createGuardActivities(deps: GuardDeps) {
         if (cursor === null) break;
         note(cursor);
         // A worker that shuts down leaves the rest to the next try; trouble that is back, to the next end of it.
-        if (signal.aborted) throw new Error('the worker shuts down: the next try goes on from here');
+        if (signal.aborted)
+          throw new AppError('temporal-unavailable', 'The worker shuts down; the next try goes on here.');
         if (waitsFor === 'credentials' && (await isBlocked(app, dataCentre))) break;
       }
       log.info({ app, dataCentre, waitsFor, told }, 'connections that waited were told to go on');
@@ -89,7 +92,7 @@ export function createGuardActivities(deps: GuardDeps) {
   async function tell(key: ConnectionKey, waitsFor: RestoreOrder['waitsFor']): Promise<boolean> {
     const reason = waitsFor === 'brake' ? 'the brake was released' : "the app's credentials work again";
     try {
-      await signals.appRestored(key, { actor: 'app-guardian', reason });
+      await signals.appRestored(key, { actor: APP_GUARDIAN, reason });
       return true;
     } catch (error) {
       if (isAppError(error, 'temporal-unavailable')) throw error;

@@ -21,13 +21,14 @@ import {
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { Secret } from '../core/secret.ts';
 import type { ActivityDeps } from './deps.ts';
+import { createCanary } from './canary.ts';
 import { transactWithCrowd } from './crowd.ts';
 import { buildGrantFacts } from './grant-facts.ts';
 import { keepSaving } from './keep-saving.ts';
 import { createSnapshots } from './snapshots.ts';
 import { awaitTokenCall } from './token-call.ts';
 import { tryCredentials } from './try-credentials.ts';
-import { isTooLate, noClientSecret, unsent } from './unsent.ts';
+import { isTooLate, noClientSecret, notSent, unsent } from './unsent.ts';
 
 export interface RefreshInput extends ConnectionKey {
   readonly attemptId: string;
@@ -44,6 +45,7 @@ type Begun = Extract<BegunRefresh, { decision: 'call' }>;
 export function createRefreshActivities(deps: ActivityDeps) {
   const { clock, concur, connections, log, observer, policy, vault } = deps;
   const snapshots = createSnapshots(deps);
+  const canary = createCanary(clock);
 
   /** Refreshes once, if a refresh is still what is wanted when it begins. */
   async function refreshTokens(input: RefreshInput, carry: Carry): Promise<ConnectionSnapshot | null> {
@@ -119,12 +121,19 @@ export function createRefreshActivities(deps: ActivityDeps) {
     if (credentials.length === 0) {
       return await finish({ kind: 'failure', verdict: noClientSecret, correlationId: null });
     }
-    const call = tryCredentials(deps, { app: appName, grant: 'refresh', credentials, begunAt }, (one) =>
+    const trial = {
+      app: appName,
+      grant: 'refresh',
+      credentials,
+      canary: { canary, dataCentre: stays.name },
+      begunAt,
+    } as const;
+    const call = tryCredentials(deps, trial, (one) =>
       concur.refreshTokens(
         { credentials: one, dataCentre: stays.name, refreshToken: sent },
         { horizonMs: horizonMs(policy) },
       ),
-    ).then(({ result }) => result);
+    ).then((tried) => tried?.result ?? notSent(stays, clock.now()));
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();
       const verdict = judge('refresh', { kind: 'transport', transport: 'timeout', sent: true });

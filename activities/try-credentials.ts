@@ -5,14 +5,17 @@
 import { isAppTrouble } from '../core/app-trouble.ts';
 import { type ConcurGrant, judge } from '../core/concur-codes.ts';
 import type { ConcurResult } from '../core/ports.ts';
+import type { Canary } from './canary.ts';
 import type { ActivityDeps, StoredCredentials } from './deps.ts';
 import { isTooLate } from './unsent.ts';
 
 export interface CredentialsTrial {
   readonly app: string;
   readonly grant: ConcurGrant;
-  /** In the order to try; not empty. */
+  /** In the order to try. */
   readonly credentials: readonly StoredCredentials[];
+  /** Whom a crowd waits for, at which data centre; null: this call is made whatever others have heard. */
+  readonly canary: { readonly canary: Canary; readonly dataCentre: string } | null;
   /** Monotonic; past the budget for sending no further secret is tried. */
   readonly begunAt: number;
 }
@@ -23,25 +26,34 @@ export interface Tried<T> {
   readonly credentials: StoredCredentials;
 }
 
+/** Null when nothing was sent: the time for that was over, or there is no secret. */
 export async function tryCredentials<T>(
   { apps, clock, log }: Pick<ActivityDeps, 'apps' | 'clock' | 'log'>,
-  { app, grant, credentials, begunAt }: CredentialsTrial,
+  { app, grant, credentials, canary, begunAt }: CredentialsTrial,
   call: (credentials: StoredCredentials) => Promise<ConcurResult<T>>,
-): Promise<Tried<T>> {
+): Promise<Tried<T> | null> {
   const tried = new Set<string>();
   const untried = (all: readonly StoredCredentials[]) => all.find(({ secretId }) => !tried.has(secretId));
   let known = credentials;
   let next = untried(known);
   let last: Tried<T> | undefined;
   while (next !== undefined) {
-    tried.add(next.secretId);
-    const result = await call(next);
-    last = { result, credentials: next };
+    const one = next;
+    tried.add(one.secretId);
+    // Right before the sending: others may count on a call that was begun long ago having been made.
+    const callInTime = async () => (isTooLate(clock, begunAt) ? null : await call(one));
+    const result =
+      canary === null
+        ? await callInTime()
+        : await canary.canary.ask(`${app}:${canary.dataCentre}:${one.secretId}`, callInTime, (answer) =>
+            isRefused(grant, answer) ? 'refused' : isProof(grant, answer) ? 'taken' : 'nothing',
+          );
+    if (result === null) return last ?? null;
+    last = { result, credentials: one };
     if (!isRefused(grant, result)) {
-      if (isProof(grant, result)) apps.worked(app, next.secretId);
+      if (isProof(grant, result)) apps.worked(app, one.secretId);
       return last;
     }
-    if (isTooLate(clock, begunAt)) return last;
     next = untried(known);
     if (next !== undefined) continue;
     // One may have been added since these were read.
@@ -50,10 +62,9 @@ export async function tryCredentials<T>(
     } catch (error) {
       log.warn({ err: error, app }, 'the client secrets could not be read again');
     }
-    next = isTooLate(clock, begunAt) ? undefined : untried(known);
+    next = untried(known);
   }
-  if (last === undefined) throw new Error('no credentials to try');
-  return last;
+  return last ?? null;
 }
 
 function isRefused(grant: ConcurGrant, result: ConcurResult<unknown>): boolean {

@@ -1,7 +1,7 @@
 /** Calls that we ourselves did not make. */
 import { SEND_BUDGET_MS } from '../core/attempts.ts';
 import type { Verdict } from '../core/concur-codes.ts';
-import type { Clock } from '../core/ports.ts';
+import type { Clock, ConcurResult, DataCentre } from '../core/ports.ts';
 
 /** A verdict of our own: the request never left. */
 export function unsent(reason: 'vault-failed' | 'data-centre-unknown' | 'frozen-before-sending'): Verdict {
@@ -30,6 +30,18 @@ export const noClientSecret: Verdict = {
   mayHaveRotated: false,
   concurCode: null,
 };
+
+/** As if the network had not let the request out: its time for sending was over. */
+export function notSent(dataCentre: DataCentre, nowMs: number): ConcurResult<never> {
+  return {
+    ok: false,
+    failure: { kind: 'transport', transport: 'other', sent: false },
+    sentAtMs: nowMs,
+    endedAtMs: nowMs,
+    correlationId: null,
+    dataCentre,
+  };
+}
 
 /**
  * Whether the process was frozen since `begunAt` (monotonic) for so long that others may count on its call having been

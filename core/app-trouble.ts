@@ -9,6 +9,9 @@ import type { Verdict } from './concur-codes.ts';
 /** One answer may be a mishap of Concur's; this many block. */
 const CONFIRMED_BY = 2;
 
+/** Actor of the commands that the guardian of an app gives. */
+export const APP_GUARDIAN = 'app-guardian';
+
 /** The connection that got the first answer asks again after this. */
 export const RECHECK_MS = 2_000;
 

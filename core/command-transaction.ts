@@ -3,7 +3,7 @@
  * the very transaction that records the wish; the call to Concur comes after.
  */
 import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.ts';
-import { noteTrouble } from './app-trouble.ts';
+import { APP_GUARDIAN, clearTrouble, noteTrouble } from './app-trouble.ts';
 import type { Verdict } from './concur-codes.ts';
 import type { Connection } from './connection.ts';
 import { closeLost, emptied, hasAnswer, openUntil, SEND_BUDGET_MS, unrefused } from './attempts.ts';
@@ -39,9 +39,15 @@ export function applyCommand(aggregate: Aggregate, command: Command): Decision<C
   if (command.name !== 'revoke') {
     const transition = reduceConnection(connection, { type: command.name }, context);
     const isRevived = command.name === 'revive' && transition.connection !== connection;
+    // Somebody says that the credentials work: this connection finds out. The guardian has found out by itself.
+    const isClaim = command.name === 'app-restored' && command.actor !== APP_GUARDIAN;
     return {
       result: transition.connection,
-      changes: { ...transition, ...(isRevived ? unrefused(aggregate) : {}) },
+      changes: {
+        ...transition,
+        ...(isRevived ? unrefused(aggregate) : {}),
+        ...(isClaim ? clearTrouble(aggregate, connection.dataCentre) : {}),
+      },
     };
   }
   const hasGrant = aggregate.grant.current !== null;

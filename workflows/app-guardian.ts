@@ -6,8 +6,8 @@ import {
   ActivityFailure,
   CancellationScope,
   condition,
-  continueAsNew,
   log,
+  makeContinueAsNewFunc,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -38,7 +38,7 @@ export async function appGuardian(input: GuardianInput): Promise<{ readonly rest
 
   // *Cancel* in the UI would leave the connections waiting: the guardian ends when there is nothing to guard.
   const end = await CancellationScope.nonCancellable(() => guardApp(createHost(), inbox, { app, carried }));
-  if (end !== 'ended') await continueAsNew<typeof appGuardian>({ app, carried: { schema: 1, ...end } });
+  if (end !== 'ended') await continueGuard({ app, carried: { schema: 1, ...end } });
   return { restored: current()?.restored ?? 0 };
 
   function createHost(): GuardianHost {
@@ -74,6 +74,10 @@ export async function appGuardian(input: GuardianInput): Promise<{ readonly rest
       },
     };
   }
+}
+
+async function continueGuard(input: GuardianInput): Promise<never> {
+  return await makeContinueAsNewFunc<typeof appGuardian>()(input);
 }
 
 /** Input from operators comes as anything. */

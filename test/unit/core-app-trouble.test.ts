@@ -115,11 +115,28 @@ describe("an answer about the app's own credentials", () => {
   });
 });
 
+describe('somebody who says that the credentials work again', () => {
+  const waiting = buildAggregate({
+    connection: buildConnection({ state: 'blocked', resumeState: 'active' }),
+    appTroubles: [trouble()],
+  });
+  const say = (actor: string) =>
+    applyCommand(waiting, { ...times, name: 'app-restored', actor, reason: null }).changes.appTrouble;
+
+  it('is taken at his word, so that this connection finds out', () => {
+    expect(say('operator')).toEqual({ kind: 'cleared', dataCentre: 'us2' });
+  });
+
+  it('is not the guardian, which has found out before: what is on file by now is newer', () => {
+    expect(say('app-guardian')).toBeUndefined();
+  });
+});
+
 describe('while the app is blocked in a data centre', () => {
   const blocked = (state: ConnectionState = 'active', more = {}) =>
     buildAggregate({ connection: buildConnection({ state, ...more }), appTroubles: [trouble()] });
 
-  it.each<RefreshCause>(['due', 'fresh', 'forced', 'rejected'])('a refresh (%s) is blocked without a call', (cause) => {
+  it.each<RefreshCause>(['due', 'fresh', 'rejected'])('a refresh (%s) is blocked without a call', (cause) => {
     const { result, changes } = begin(
       blocked('active', { nextActionAtMs: NOW_MS, accessTokenSentAtMs: NOW_MS - HOUR }),
       cause,
