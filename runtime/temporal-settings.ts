@@ -3,8 +3,8 @@
  * `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, `TEMPORAL_GRPC_META_*`, and a profile of a TOML file.
  */
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
-import type { Environment, Variables } from './environment.ts';
-import { temporalAddress, temporalName } from './values.ts';
+import { type Environment, readText, type Variables } from './environment.ts';
+import { oneOf, temporalAddress, temporalName } from './values.ts';
 
 export interface TemporalSettings {
   /** `host:port`; null when nobody gave one. */
@@ -20,6 +20,7 @@ export function readTemporalSettings(env: Environment, variables: Variables, dev
   const taskQueue = env.read('TEMPORAL_TASK_QUEUE', temporalName, 'evergrant');
   env.read('TEMPORAL_ADDRESS', temporalAddress, '');
   env.read('TEMPORAL_NAMESPACE', temporalName, 'default');
+  reportPassedOver(env, variables);
   const given = standardVariables(env, variables);
   // A developer's own profile must not leak into the embedded server's settings.
   const named = given.TEMPORAL_PROFILE !== undefined || given.TEMPORAL_CONFIG_FILE !== undefined;
@@ -40,11 +41,23 @@ export function readTemporalSettings(env: Environment, variables: Variables, dev
   }
 }
 
+/**
+ * What the standard's own reader takes for "no" or for nothing without a word: `TEMPORAL_TLS=TRUE` would be plain text.
+ */
+function reportPassedOver(env: Environment, variables: Variables): void {
+  for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
+    env.read(name, oneOf('true', 'false', '1', '0'), 'false');
+  }
+  const path = variables.TEMPORAL_CONFIG_FILE?.trim() ?? '';
+  const file = path === '' ? null : readText(path);
+  if (file?.ok === false) env.report('TEMPORAL_CONFIG_FILE', `names a file that can't be read (${file.why})`);
+}
+
 /** The variables that are set, secrets read from their files. */
 function standardVariables(env: Environment, variables: Variables): Record<string, string> {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) {
-    if (value !== undefined && value.trim() !== '') given[name] = value;
+    if (value !== undefined && value.trim() !== '') given[name] = value.trim();
   }
   for (const name of ['TEMPORAL_API_KEY', 'TEMPORAL_TLS_CLIENT_KEY_DATA']) {
     const secret = env.secretText(name);

@@ -67,7 +67,9 @@ export const anyText = text('text', (value) => value);
 
 export const postgresUrl = text('a URL such as postgres://user:password@host:5432/database', (value) => {
   const url = URL.canParse(value) ? new URL(value) : null;
-  return url !== null && ['postgres:', 'postgresql:'].includes(url.protocol) ? value : null;
+  if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol)) return null;
+  // Without a host libraries take one from elsewhere; a socket's folder is given as ?host=.
+  return url.host !== '' || url.searchParams.has('host') ? value : null;
 });
 
 export const proxyUrl = text('a URL such as http://proxy:3128', (value) => {
@@ -75,9 +77,10 @@ export const proxyUrl = text('a URL such as http://proxy:3128', (value) => {
   return url !== null && ['http:', 'https:'].includes(url.protocol) ? value : null;
 });
 
-export const temporalAddress = text('an address such as temporal.example:7233', (value) =>
-  /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/.test(value) ? value : null,
-);
+export const temporalAddress = text('an address such as temporal.example:7233', (value) => {
+  const [, ownPort] = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(value) ?? [];
+  return ownPort !== undefined && Number(ownPort) <= 65_535 ? value : null;
+});
 
 /** Origin of the API as browsers see it, without a slash at its end; https outside development. */
 export function publicUrl(development: boolean): z.ZodType<string, string> {

@@ -244,6 +244,29 @@ describe('what is wrong', () => {
     expect(problemsOf({ ...production, DATABASE_URL: 'x', EVERGRANT_KEKS: 'y', PUBLIC_URL: 'z' })).toHaveLength(3);
   });
 
+  it('does not include a space behind a word: TLS stays on', () => {
+    const { connection } = parseConfig({ ...production, TEMPORAL_TLS: 'true ' }, 'worker').temporal;
+    expect(connection.tls).toBeTruthy();
+  });
+
+  it.each([
+    ['TEMPORAL_TLS', 'maybe', 'must be one of true, false, 1, 0'],
+    ['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION', 'no', 'must be one of true, false, 1, 0'],
+    ['TEMPORAL_CONFIG_FILE', '/nowhere/temporal.toml', "names a file that can't be read (ENOENT)"],
+    ['TEMPORAL_ADDRESS', 'temporal:99999', 'must be an address such as temporal.example:7233'],
+    ['DATABASE_URL', 'postgres:evergrant', 'must be a URL such as postgres://'],
+    ['DATABASE_URL', 'postgres:///evergrant', 'must be a URL such as postgres://'],
+  ])('includes a %s that would be passed over: %s', (name, value, message) => {
+    expect(problemsOf({ ...production, [name]: value })).toEqual([expect.stringContaining(`${name}: ${message}`)]);
+  });
+
+  it.each(['postgres:///evergrant?host=/run/postgresql', 'postgresql://db/evergrant', 'postgres://[::1]:5432/x'])(
+    'leaves out a database at %s',
+    (url) => {
+      expect(problemsOf({ ...production, DATABASE_URL: url })).toEqual([]);
+    },
+  );
+
   it('includes a margin that is not shorter than the time ahead', () => {
     expect(problemsOf({ ...production, ACCESS_TOKEN_MARGIN: '5m', REFRESH_AHEAD: '5m' })).toEqual([
       '  ACCESS_TOKEN_MARGIN: must be shorter than REFRESH_AHEAD (5m), or readers would wait',
