@@ -99,6 +99,16 @@ describe('a Connect URI', () => {
   });
 });
 
+describe('a page', () => {
+  it.each(['constructor', '__proto__', 'constructor-x, de;q=0.1', ';;;,q=,*'])(
+    'is drawn whatever language is asked for: %s',
+    async (language) => {
+      const response = await fetch(`${rig.url}/connect/demo`, { headers: { 'accept-language': language } });
+      expect([response.status, response.headers.get('content-type')]).toEqual([400, 'text/html; charset=utf-8']);
+    },
+  );
+});
+
 describe('a process that is not ready yet', () => {
   it('says that it lives, and asks everybody else to wait', async () => {
     const listener = await listen(starting, { host: '127.0.0.1', port: 0, variable: 'PORT' });

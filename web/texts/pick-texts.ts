@@ -10,7 +10,8 @@ export function pickTexts(acceptLanguage: string | undefined): Texts {
   let bestQuality = 0;
   for (const range of (acceptLanguage ?? '').slice(0, 1_000).split(',')) {
     const [tag = '', ...parameters] = range.trim().toLowerCase().split(';');
-    const texts = languages[tag.split('-')[0] ?? ''];
+    const language = tag.split('-')[0] ?? '';
+    const texts = Object.hasOwn(languages, language) ? languages[language] : undefined;
     const quality = parseQuality(parameters);
     if (texts !== undefined && quality > bestQuality) {
       best = texts;
