@@ -293,6 +293,58 @@ describe('apps', () => {
     for (const { out } of [shown, facts]) expect(out).not.toContain('sealed-value');
     expect((await evergrant(reader, ['apps', 'list', '--json'])).json()).toMatchObject({ items: [{ app: 'demo' }] });
   });
+
+  it('take a further client secret from a file or standard input, recorded even while Temporal is away', async () => {
+    const file = join(home, 'client-secret');
+    await writeFile(file, 'from-a-file\n');
+    const added = await evergrant(keeper, ['apps', 'secret-add', 'demo', '--secret-file', file, '--json']);
+    expect(added.code).toBe(75);
+    expect(added.json()).toMatchObject({
+      app: 'demo',
+      outcome: 'added',
+      secrets: [{ retired_at: null }, { id: 's1' }],
+    });
+    expect((await evergrant(keeper, ['apps', 'secret-add', 'demo', '--json'], 'from-a-file')).json()).toMatchObject({
+      outcome: 'known',
+    });
+    for (const wrong of ['', 'two\nlines', 'bl ank']) {
+      expect((await evergrant(keeper, ['apps', 'secret-add', 'demo'], wrong)).code).toBe(2);
+    }
+    expect((await evergrant(keeper, ['apps', 'secret-add', 'nobody'], 'x')).code).toBe(1);
+  });
+
+  it('retire a client secret, and take it back, but do not guess which to keep', async () => {
+    const guess = await evergrant(keeper, ['apps', 'secret-retire', 'demo']);
+    expect([guess.code, guess.err]).toEqual([1, expect.stringContaining('name one')]);
+    const shown = await evergrant(reader, ['apps', 'show', 'demo', '--json']);
+    const [{ id }] = shown.json().secrets as [{ id: string }];
+    const retired = await evergrant(keeper, ['apps', 'secret-retire', 'demo', id, '--json']);
+    expect(retired.json()).toMatchObject({
+      retired: [id],
+      secrets: [{ id, retired_at: expect.any(String) }, { id: 's1' }],
+    });
+    expect((await evergrant(keeper, ['apps', 'secret-retire', 'demo', id])).code).toBe(1);
+    const back = await evergrant(keeper, ['apps', 'secret-add', 'demo', '--json'], 'from-a-file');
+    expect(back.json()).toMatchObject({ outcome: 'revived', secrets: [{ id, retired_at: null }, { id: 's1' }] });
+  });
+
+  it('are shown with their troubles and brakes, and release the brake even while Temporal is away', async () => {
+    await pool.query(`INSERT INTO app_trouble VALUES ('demo', 'us2', 2, 'client-secret-wrong', 64, now())`);
+    await pool.query(`INSERT INTO brakes VALUES ('demo', 'eu2', now())`);
+    expect((await evergrant(reader, ['apps', 'show', 'demo', '--json'])).json()).toMatchObject({
+      troubles: [{ data_center: 'us2', blocked: true, reason: 'client-secret-wrong', concur_code: 64, failures: 2 }],
+      brakes: [{ data_center: 'eu2', on: true, released_at: null }],
+    });
+    const { out } = await evergrant(reader, ['apps', 'show', 'demo']);
+    expect(out).toContain('us2: blocked since');
+    expect(out).toContain('eu2: the brake is on');
+    const released = await evergrant(keeper, ['apps', 'release', 'demo', '--json']);
+    expect([released.code, released.json()]).toEqual([75, { app: 'demo', released: ['eu2'] }]);
+    expect((await evergrant(keeper, ['apps', 'release', 'demo', '--json'])).json()).toEqual({
+      app: 'demo',
+      released: [],
+    });
+  });
 });
 
 describe('clients', () => {

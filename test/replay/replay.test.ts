@@ -35,6 +35,7 @@ describe('every recorded history', () => {
       'tries-fast-then-slowly',
       'disabled-the-app',
       'blocked-not-dead',
+      'brings-the-connection-back',
       'starts-a-new-run-about-daily',
       'noticed-at-the-next-refresh',
       'can-connect-again',
