@@ -6,6 +6,7 @@ import { isEnded } from '../../core/connection.ts';
 import { Secret } from '../../core/secret.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { DAY, HOUR, KEY, MINUTE, policy, WORKFLOW_ID } from './builders.ts';
+import type { Process } from './fleet.ts';
 import { type Happening, happenings } from './plan.ts';
 import { wallMs, type World } from './world.ts';
 
@@ -24,10 +25,22 @@ export function keepHappening(world: World, untilMs: number): void {
   next();
 }
 
-function happen(world: World, what: Happening, untilMs: number): void {
+/** Several of the worst things at once, or one after the other, while an answer is in the hands of `holder`. */
+export function happenAtWorst(world: World, holder: Process): void {
+  const { prng, timeline, plan, trace } = world;
+  if (timeline.nowMs() >= plan.troubleMs || !prng.chance(plan.worstChance)) return;
+  trace.note('at the worst moment:');
+  for (let count = prng.between(1, 3); count > 0; count -= 1) {
+    const what = prng.pick(plan.worst);
+    const delayMs = prng.chance(0.5) ? 0 : prng.spread(10, 3 * MINUTE);
+    timeline.at(timeline.nowMs() + delayMs, () => happen(world, what, plan.troubleMs, holder));
+  }
+}
+
+function happen(world: World, what: Happening, untilMs: number, holder?: Process): void {
   const { prng, timeline, fleet, concur, runs, plan, trace, database } = world;
-  const process = (): Parameters<typeof fleet.kill>[0] | undefined =>
-    fleet.processes.length === 0 ? undefined : prng.pick(fleet.processes);
+  const process = (): Process | undefined =>
+    holder ?? (fleet.processes.length === 0 ? undefined : prng.pick(fleet.processes));
   const later = (ms: number, run: () => void): void => void timeline.at(Math.min(timeline.nowMs() + ms, untilMs), run);
   switch (what) {
     case 'read':

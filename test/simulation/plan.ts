@@ -56,6 +56,9 @@ export interface Plan {
   /** Per call to Concur. */
   readonly callFaultChance: number;
   readonly callFaults: readonly CallFault[];
+  /** Per answer that a process has in hand: the worst happens right now. */
+  readonly worstChance: number;
+  readonly worst: readonly Happening[];
   /** Weights of what happens next. */
   readonly happenings: Readonly<Record<Happening, number>>;
   readonly phases: readonly Phase[];
@@ -119,6 +122,20 @@ const trouble: Partial<Record<Happening, number>> = {
   'clock-jump': 2,
 };
 
+/** What hurts most while an answer is in somebody's hands. */
+const worstMoments = [
+  'kill-worker',
+  'freeze-worker',
+  'cut-off-worker',
+  'database-away',
+  'kill-run',
+  'second-run',
+  'disconnect',
+  'disconnect-and-reconnect',
+  'revoke',
+  'clock-jump',
+] as const satisfies readonly Happening[];
+
 export function createPlan(prng: Prng): Plan {
   const sometimes = (share: number, value: () => number): number => (prng.chance(share) ? value() : 0);
   const some = <T>(items: readonly T[], share: number): T[] => items.filter(() => prng.chance(share));
@@ -127,6 +144,7 @@ export function createPlan(prng: Prng): Plan {
     const extra = prng.chance(0.35) ? (trouble[name] ?? 0) * prng.between(1, 3) : 0;
     return [name, (ordinary[name] ?? 0) + extra];
   });
+  const worst = some(worstMoments, 0.3);
   const faults = some(callFaults, 0.35);
   return {
     rotation: prng.pick(rotations),
@@ -140,6 +158,8 @@ export function createPlan(prng: Prng): Plan {
     databaseDropChance: sometimes(0.35, () => prng.spread(5, 150) / 1_000),
     callFaultChance: faults.length === 0 ? 0 : sometimes(0.7, () => prng.spread(20, 500) / 1_000),
     callFaults: faults,
+    worst,
+    worstChance: worst.length === 0 ? 0 : sometimes(0.6, () => prng.spread(10, 150) / 1_000),
     happenings: Object.fromEntries(weights) as Record<Happening, number>,
     phases: some(phases, 0.4),
     longestOutageMs: prng.spread(10_000, 30 * MINUTE),

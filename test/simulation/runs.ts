@@ -46,6 +46,7 @@ interface Deps {
   readonly losesCargo: boolean;
   readonly onDefect: (what: string, error: unknown) => void;
   readonly onRunLost: (run: Run) => void;
+  readonly onLifeboat: () => void;
 }
 
 /** So many steps of one run in so short a time are a loop without a pause. */
@@ -166,6 +167,7 @@ export function createRuns(deps: Deps): Runs {
       saveTokens: async (cargo) => {
         const saved = await recorded('save', (activities) => activities.saveTokens({ ...KEY, cargo }));
         run.cargo = null;
+        deps.onLifeboat();
         return saved;
       },
       callFailed: (error) => {

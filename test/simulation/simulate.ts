@@ -1,6 +1,6 @@
 /** One seed: a world in trouble, healed, and judged. */
 import { DAY, HOUR, KEY, MINUTE } from './builders.ts';
-import { command, connect, keepHappening, reconcile } from './happenings.ts';
+import { command, connect, happenAtWorst, keepHappening, reconcile } from './happenings.ts';
 import type { Counted, Violation } from './oracle.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -25,6 +25,7 @@ export async function simulateSeed(seed: number, bug: string | null = null): Pro
 
   const now = (happen: () => void): void => void timeline.at(timeline.nowMs(), happen);
   now(() => (plan.beginsConnected ? void runs.start() : void connect(world)));
+  world.concur.onAnswer = (holder) => happenAtWorst(world, holder);
   keepHappening(world, plan.troubleMs);
   await pass(world, plan.troubleMs);
 

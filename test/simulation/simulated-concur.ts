@@ -9,6 +9,7 @@ import { createConcurService } from '../../dev/sandbox/protocol/concur-service.t
 import { TransportError } from '../../concur/transport-error.ts';
 import { NOW_MS, PRINCIPAL } from './builders.ts';
 import type { Execution } from './executions.ts';
+import type { Process } from './fleet.ts';
 import { createModelHttp } from './model-http.ts';
 import type { CallFault, Phase, Plan } from './plan.ts';
 import type { Prng } from './prng.ts';
@@ -53,6 +54,8 @@ export interface SimulatedConcur {
   /** What the network is for one execution of an activity. */
   httpOf(execution: Execution): Http;
   witness: WireWitness | null;
+  /** An answer has come, and nothing has been done with it. */
+  onAnswer: (holder: Process) => void;
 }
 
 interface Deps {
@@ -146,6 +149,7 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
       call.isOver = true;
       concur.witness?.answered(call, answer);
     }
+    if (call !== null) concur.onAnswer(process);
     await deps.passes(execution, 'the wire, with an answer');
     return answer;
   }
@@ -209,6 +213,7 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
     app,
     company,
     witness: null,
+    onAnswer: () => {},
     phases: new Set(),
     begin(phase) {
       if (concur.phases.has(phase)) return;
