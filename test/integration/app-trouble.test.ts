@@ -15,8 +15,8 @@ import { seedConnections, startWorkflows } from './fleet.ts';
 /** Calls per second; with the 20 of production the same takes 50 s each way. */
 const CAP = 50;
 const FLEET = 1_000;
-/** All of a fleet take a look at a pace of `CAP` in this time. */
-const PASS_MS = 90_000;
+/** A fleet has taken a look by then, on a machine that is busy with other tests too. */
+const PASS_MS = 180_000;
 
 let backend: Backend;
 let environment: Readonly<Record<string, string>>;
