@@ -67,9 +67,8 @@ await runMain('evergrant api', async () => {
       port,
       variable,
     });
-    shutdown.onClose(`port ${listener.port}`, () => listener.close());
     log.info({ host: config.host, port: listener.port, groups }, 'listening');
-    doors.push(door);
+    doors.push({ door, listener });
   }
 
   const pool = createPool({ url: config.databaseUrl, max: 20, log, applicationName: 'evergrant-api' });
@@ -144,7 +143,7 @@ await runMain('evergrant api', async () => {
     }),
   };
 
-  for (const door of doors) {
+  for (const { door, listener } of doors) {
     const app = createApp(deps, {
       serve: door.groups,
       trustedProxies: config.trustedProxies,
@@ -152,6 +151,8 @@ await runMain('evergrant api', async () => {
     });
     const handle = app.callback();
     door.handler = (request, response) => void handle(request, response);
+    // Registered last, closed first: what is under way still has the database and Temporal.
+    shutdown.onClose(`port ${listener.port}`, () => listener.close());
   }
   announceReady(config.publicUrl);
 });
@@ -174,9 +175,15 @@ function listenersOf({
 /** Production never migrates by itself: until somebody has, this process is alive and not ready. */
 async function untilMigrated(pool: Pool, log: Log, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const pending = await pendingMigrations(pool);
-    if (pending.length === 0) return;
-    log.error({ pending }, 'not ready: the database lacks migrations; run: evergrant migrate');
-    await systemClock.sleep(MIGRATION_POLL_MS, signal);
+    try {
+      const pending = await pendingMigrations(pool);
+      if (pending.length === 0) return;
+      log.error({ pending }, 'not ready: the database lacks migrations; run: evergrant migrate');
+      await systemClock.sleep(MIGRATION_POLL_MS, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      // Somebody has ended this process, which is no failure: the shutdown goes on to its exit.
+      await new Promise<never>(() => undefined);
+    }
   }
 }
