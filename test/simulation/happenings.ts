@@ -120,6 +120,22 @@ function happen(world: World, what: Happening, untilMs: number, holder?: Process
     }
     case 'reconcile':
       return reconcile(world);
+    case 'fail-over':
+      return failOver(world);
+    case 'overtaken': {
+      // Whoever holds the answer sleeps until a new Connect is on file.
+      const victim = process();
+      if (victim === undefined) return;
+      fleet.freeze(victim, prng.spread(4 * MINUTE, 30 * MINUTE), 'the worst moment');
+      disconnect(world);
+      return later(prng.spread(100, MINUTE), () => void connect(world));
+    }
+    case 'shipwreck': {
+      // No database, and then no process either.
+      const victim = process();
+      happen(world, 'database-away', untilMs);
+      return later(prng.spread(500, 20_000), () => victim && fleet.kill(victim, 'the worst moment'));
+    }
     case 'clock-jump': {
       const victim = process();
       if (victim === undefined) return;
@@ -160,6 +176,23 @@ export async function command(world: World, name: CommandName): Promise<void> {
 function disconnect({ concur, trace }: World): void {
   trace.note('the customer presses Disconnect');
   concur.model.tokens.endGrant(concur.app.clientId, concur.company.id, 'disconnected');
+}
+
+/** Concur falls back to what it knew before its last rotation: the newest value never was, the one before lives on. */
+function failOver({ concur, store, vault, trace, oracle }: World): void {
+  const { refreshTokens } = concur.model.tokens;
+  if (store.trail(KEY).length === 0) return;
+  const { current, previous } = store.one(KEY).grant;
+  const newest = refreshTokens.manyOf(concur.app.clientId, concur.company.id).at(-1);
+  const before = previous === null ? undefined : refreshTokens.maybeOne(vault.peek(previous.sealed));
+  if (newest === undefined || newest.death !== null || before === undefined || before === newest) return;
+  if (current === null || vault.peek(current.sealed) !== newest.value || before.death === 'disconnected') return;
+  if (before.death === 'revoked' || !oracle.isOneGrant(newest.value, before.value)) return;
+  trace.note('Concur: a fail-over, the last rotation is forgotten');
+  newest.death = 'rotated';
+  before.death = null;
+  concur.model.changed();
+  oracle.reborn(before.value);
 }
 
 /** The customer presses Connect and completes the landing page; sometimes nobody tells the workflow. */

@@ -57,6 +57,10 @@ export interface Oracle {
   killed(process: Process): void;
   runLost(run: Run): void;
   jumped(): void;
+  /** Whether both came of one Connect. */
+  isOneGrant(refreshToken: string, other: string): boolean;
+  /** Concur takes a value again that it has refused. */
+  reborn(refreshToken: string): void;
   handedOut(accessToken: string, stateRead: ConnectionState): void;
   /** Between two events. */
   check(): void;
@@ -86,8 +90,6 @@ interface Reached {
   isExcused: boolean;
 }
 
-const SOCKET_MS = 180_000;
-
 export function createOracle(deps: Deps): Oracle {
   const { timeline, trace, concur, store, vault } = deps;
   const violations: Violation[] = [];
@@ -103,6 +105,11 @@ export function createOracle(deps: Deps): Oracle {
   let jumpedAtMs = Number.NEGATIVE_INFINITY;
   let stamp = '';
   let commits = 0;
+  /** The newest Connect whose tokens were on file: those of earlier ones were given up with it. */
+  let newestLine = 0;
+  /** Everything up to this one was to be ended by a revoke. */
+  let revokedLine = -1;
+  let lastFiled: ReadonlySet<string> = new Set();
 
   const violated = (invariant: Invariant, what: string): void => {
     violations.push({ invariant, what });
@@ -185,6 +192,8 @@ export function createOracle(deps: Deps): Oracle {
     for (const value of living) {
       const known = reached.get(value);
       if (known === undefined || known.isExcused || isInHand(value)) continue;
+      const line = lineage.get(value) ?? 0;
+      if (line < newestLine || line <= revokedLine) continue;
       violated('I1', `a living token that reached us is on file no more (${known.execution?.name ?? 'the first'})`);
       known.isExcused = true;
     }
@@ -210,7 +219,7 @@ export function createOracle(deps: Deps): Oracle {
     } else violated('I1', `a lost rotation ended as ${reason}`);
   }
 
-  const isOpen = (call: TokenCall): boolean => !call.isOver && call.sentAtMs + SOCKET_MS > timeline.nowMs();
+  const isOpen = (call: TokenCall): boolean => !call.isOver && call.untilMs > timeline.nowMs();
   const wasFrozen = ({ execution, sentAtMs }: TokenCall): boolean => execution.process.thawedAtMs >= sentAtMs;
   const hasSkew = (call: TokenCall): boolean => call.execution.process.skewMs !== 0 || jumpedAtMs >= call.sentAtMs;
 
@@ -223,6 +232,7 @@ export function createOracle(deps: Deps): Oracle {
       lineage.set(refreshToken, 0);
       reached.set(refreshToken, { execution: null, isFiled: true, isExcused: false });
       lastState = store.one(KEY).connection.state;
+      lastFiled = filed();
     },
     sent(call) {
       counts.tokenCalls += 1;
@@ -270,7 +280,10 @@ export function createOracle(deps: Deps): Oracle {
       const trail = store.trail(KEY);
       const events = trail.slice(lastTrail);
       lastTrail = trail.length;
-      for (const value of filed()) {
+      const filedBefore = lastFiled;
+      lastFiled = filed();
+      for (const value of lastFiled) {
+        newestLine = Math.max(newestLine, lineage.get(value) ?? 0);
         const known = reached.get(value);
         if (known !== undefined) known.isFiled = true;
       }
@@ -280,10 +293,10 @@ export function createOracle(deps: Deps): Oracle {
       if (!isTold) violated('I8', `${before} became ${after} without an audit row`);
       if (after === 'reauthorization-required') judgeDeath(reason);
       if (before === 'reauthorization-required' && after === 'active') counts.revivals += 1;
-      if (
-        after === 'revoked' &&
-        [...filed(), ...reached.keys()].some((value) => alive().has(value) && reached.get(value)?.isFiled === true)
-      ) {
+      if (after !== 'revoked') return;
+      revokedLine = newestLine;
+      const living = alive();
+      if ([...filedBefore].some((value) => living.has(value))) {
         violated('I6', 'revoked while Concur still takes a token that was on file');
       }
     },
@@ -306,6 +319,8 @@ export function createOracle(deps: Deps): Oracle {
     jumped() {
       jumpedAtMs = timeline.nowMs();
     },
+    isOneGrant: (refreshToken, other) => lineage.get(refreshToken) === lineage.get(other),
+    reborn: (refreshToken) => void refused.delete(refreshToken),
     handedOut(accessToken, stateRead) {
       counts.tokensHandedOut += 1;
       if (stateRead === 'revoking' || stateRead === 'revoked')

@@ -89,6 +89,9 @@ export const happenings = [
   'continue-as-new',
   'reconcile',
   'clock-jump',
+  'fail-over',
+  'overtaken',
+  'shipwreck',
 ] as const;
 export type Happening = (typeof happenings)[number];
 
@@ -120,6 +123,7 @@ const trouble: Partial<Record<Happening, number>> = {
   'kill-run': 3,
   'second-run': 3,
   'clock-jump': 2,
+  'fail-over': 3,
 };
 
 /** What hurts most while an answer is in somebody's hands. */
@@ -134,6 +138,8 @@ const worstMoments = [
   'disconnect-and-reconnect',
   'revoke',
   'clock-jump',
+  'overtaken',
+  'shipwreck',
 ] as const satisfies readonly Happening[];
 
 export function createPlan(prng: Prng): Plan {
@@ -144,10 +150,11 @@ export function createPlan(prng: Prng): Plan {
     const extra = prng.chance(0.35) ? (trouble[name] ?? 0) * prng.between(1, 3) : 0;
     return [name, (ordinary[name] ?? 0) + extra];
   });
-  const worst = some(worstMoments, 0.3);
+  const worst = some(worstMoments, 0.45);
   const faults = some(callFaults, 0.35);
   return {
-    rotation: prng.pick(rotations),
+    // Strict rotation is where tokens can be lost.
+    rotation: prng.pick([...rotations, 'strict']),
     beginsConnected: prng.chance(0.75),
     troubleMs: isSparse ? prng.spread(20 * DAY, 200 * DAY) : prng.spread(2 * HOUR, 20 * HOUR),
     paceMs: isSparse ? prng.spread(6 * HOUR, 4 * DAY) : prng.spread(3 * MINUTE, 15 * MINUTE),
@@ -159,7 +166,7 @@ export function createPlan(prng: Prng): Plan {
     callFaultChance: faults.length === 0 ? 0 : sometimes(0.7, () => prng.spread(20, 500) / 1_000),
     callFaults: faults,
     worst,
-    worstChance: worst.length === 0 ? 0 : sometimes(0.6, () => prng.spread(10, 150) / 1_000),
+    worstChance: worst.length === 0 ? 0 : sometimes(0.75, () => prng.spread(20, 250) / 1_000),
     happenings: Object.fromEntries(weights) as Record<Happening, number>,
     phases: some(phases, 0.4),
     longestOutageMs: prng.spread(10_000, 30 * MINUTE),

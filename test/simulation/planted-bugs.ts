@@ -2,7 +2,7 @@
  * Bugs to be found: each takes one guarantee away by a wrapper around a port or a decision, and the product's code stays
  * as it is. They are the test of the simulation itself.
  */
-import type { Aggregate, Attempt, Changes, Decision } from '../../core/aggregate.ts';
+import type { Aggregate, Attempt, Changes, Decision, SealedToken } from '../../core/aggregate.ts';
 import type { StoredAccessToken } from '../../core/stores.ts';
 
 export interface PlantedBug {
@@ -14,8 +14,6 @@ export interface PlantedBug {
   readonly changes?: (changes: Changes, before: Aggregate) => Changes;
   /** What a reader of access tokens is told. */
   readonly stored?: (stored: StoredAccessToken) => StoredAccessToken;
-  /** A save that finds the database away is given up. */
-  readonly givesUpSaving?: boolean;
   /** What an activity brought to safety is forgotten. */
   readonly losesCargo?: boolean;
 }
@@ -25,6 +23,8 @@ const withAttempts = (aggregate: Aggregate, change: (attempt: Attempt) => Attemp
   attempts: aggregate.attempts.map(change),
 });
 
+const refuse = (token: SealedToken | null): SealedToken | null => token && { ...token, refused: true };
+
 export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
   /** Whoever saves last wins, whatever has been saved since it asked. */
   'no-compare-and-set': {
@@ -32,7 +32,6 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
     aggregate: (aggregate) =>
       withAttempts(aggregate, (attempt) => ({ ...attempt, versionRead: aggregate.connection?.version ?? 0 })),
   },
-  'gives-up-saving': { breaks: 'I1', givesUpSaving: true },
   'no-lifeboat': { breaks: 'I1', losesCargo: true },
   /** The next call as soon as the outcome is called unknown, while the answer may still come. */
   'no-horizon': {
@@ -64,26 +63,20 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       token,
     }),
   },
-  /** An attempt whose end is unknown counts as one that has ended. */
+  /** Nobody asks whether another attempt may still bring an answer. */
   'verdict-while-open': {
     breaks: 'I4',
-    changes: (changes) =>
-      changes.attempts === undefined
-        ? changes
-        : {
-            ...changes,
-            attempts: changes.attempts.map((attempt) =>
-              attempt.status === 'uncertain' || attempt.status === 'lost' ? { ...attempt, status: 'done' } : attempt,
-            ),
-          },
+    aggregate: (aggregate) =>
+      withAttempts(aggregate, (attempt) =>
+        attempt.status === 'open' || attempt.status === 'uncertain' ? { ...attempt, horizonAtMs: 0 } : attempt,
+      ),
   },
-  /** The first refusal is the last word: previous token and candidates are not asked. */
+  /** The first refusal is the last word: the previous token and candidates are not asked. */
   'verdict-by-one-token': {
     breaks: 'I4',
     aggregate: (aggregate) => ({
-      ...aggregate,
-      grant: { ...aggregate.grant, previous: null },
-      attempts: aggregate.attempts.map((attempt) => ({ ...attempt, candidate: null })),
+      ...withAttempts(aggregate, (attempt) => ({ ...attempt, candidate: refuse(attempt.candidate) })),
+      grant: { ...aggregate.grant, previous: refuse(aggregate.grant.previous) },
     }),
   },
   'no-audit-row': {

@@ -25,6 +25,8 @@ export interface TokenCall {
   /** When the process asked for it, and when it left. */
   readonly askedAtMs: number;
   readonly sentAtMs: number;
+  /** The socket is read until then. */
+  readonly untilMs: number;
   /** The refresh or request token that was sent. */
   readonly token: string;
   readonly isRefresh: boolean;
@@ -118,7 +120,11 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
     if (kind === 'reset-before-sending') throw new TransportError('reset', false, kind);
     const startedAtMs = timeline.nowMs();
     options.onSent?.();
-    const call = buildTokenCall(execution, request, { askedAtMs, sentAtMs: startedAtMs });
+    const call = buildTokenCall(execution, request, {
+      askedAtMs,
+      sentAtMs: startedAtMs,
+      untilMs: askedAtMs + options.horizonMs,
+    });
     if (call !== null) concur.witness?.sent(call);
     if (kind !== null) trace.note(`${execution.name} meets ${kind}`);
 
@@ -137,7 +143,7 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
         );
       });
     });
-    const leftMs = options.horizonMs - (timeline.nowMs() - startedAtMs);
+    const leftMs = options.horizonMs - (timeline.nowMs() - askedAtMs);
     const given = new AbortController();
     const horizon = process.clock.sleep(leftMs, given.signal).then(
       () => Promise.reject(new TransportError('timeout', true, 'horizon')),
@@ -250,7 +256,7 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
 function buildTokenCall(
   execution: Execution,
   request: HttpRequest,
-  times: Pick<TokenCall, 'askedAtMs' | 'sentAtMs'>,
+  times: Pick<TokenCall, 'askedAtMs' | 'sentAtMs' | 'untilMs'>,
 ): TokenCall | null {
   if (request.method !== 'POST' || request.body === undefined) return null;
   const form = new URLSearchParams(request.body);

@@ -94,9 +94,6 @@ export function createWorld(seed: number, bugName: string | null): World {
     const { process } = execution;
     const { clock } = process;
     const http = concur.httpOf(execution);
-    const saveFailed = (): void => {
-      if (bug?.givesUpSaving === true) throw new Error('planted: it gives up');
-    };
     return createActivities({
       clock,
       log,
@@ -124,7 +121,7 @@ export function createWorld(seed: number, bugName: string | null): World {
       guardian: { wake: async () => {} },
       policy,
       heartbeat: { whileBeating: (work) => work((cargo) => executions.carry(execution, cargo)) },
-      observer: { ...observer, saveFailed },
+      observer,
       workflowId: () => WORKFLOW_ID,
     });
   };
