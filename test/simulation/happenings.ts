@@ -32,8 +32,9 @@ export function happenAtWorst(world: World, holder: Process): void {
   trace.note('at the worst moment:');
   for (let count = prng.between(1, 3); count > 0; count -= 1) {
     const what = prng.pick(plan.worst);
-    const delayMs = prng.chance(0.5) ? 0 : prng.spread(10, 3 * MINUTE);
-    timeline.at(timeline.nowMs() + delayMs, () => happen(world, what, plan.troubleMs, holder));
+    const run = (): void => happen(world, what, plan.troubleMs, holder);
+    if (prng.chance(0.6)) run();
+    else timeline.at(timeline.nowMs() + prng.spread(10, 3 * MINUTE), run);
   }
 }
 

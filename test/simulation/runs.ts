@@ -49,6 +49,8 @@ interface Deps {
   readonly onLifeboat: () => void;
 }
 
+const SAVE = 'save';
+
 /** So many steps of one run in so short a time are a loop without a pause. */
 const HOT_STEPS = 60;
 const HOT_MS = 5_000;
@@ -97,8 +99,10 @@ export function createRuns(deps: Deps): Runs {
     const now = (): number => NOW_MS + timeline.nowMs();
     const recent: number[] = [];
     let attempts = 0;
-    const counted = (): void => {
+    const counted = (isSaving = false): void => {
       steps += 1;
+      // What it has in hand is to be saved before anything else happens.
+      if (!isSaving) run.cargo = null;
       recent.push(timeline.nowMs());
       if (recent.length > HOT_STEPS && timeline.nowMs() - (recent.shift() ?? 0) < HOT_MS) {
         throw new Error(`hot loop: ${HOT_STEPS} steps in ${HOT_MS} ms`);
@@ -111,7 +115,7 @@ export function createRuns(deps: Deps): Runs {
         (error: unknown) => (run.isDead ? never : Promise.reject(error)),
       );
     const recorded = <T>(name: string, work: (activities: Activities) => Promise<T>): Promise<T> => {
-      counted();
+      counted(name === SAVE);
       return back(
         executions.patiently(
           name,
@@ -165,7 +169,7 @@ export function createRuns(deps: Deps): Runs {
       publish: () => {},
       cargoOf: (error) => (deps.losesCargo ? null : cargoOfFailure(error)),
       saveTokens: async (cargo) => {
-        const saved = await recorded('save', (activities) => activities.saveTokens({ ...KEY, cargo }));
+        const saved = await recorded(SAVE, (activities) => activities.saveTokens({ ...KEY, cargo }));
         run.cargo = null;
         deps.onLifeboat();
         return saved;
@@ -174,7 +178,6 @@ export function createRuns(deps: Deps): Runs {
         if (error instanceof ActivityTimedOut) return;
         if (!(error instanceof ApplicationFailure)) throw error;
         if (error.type === 'internal') deps.onDefect('an activity failed with a defect', error);
-        if (deps.losesCargo) run.cargo = null;
       },
       wantsNewRun: () => run.isOld,
     };

@@ -167,6 +167,7 @@ export function createSimulatedConcur(deps: Deps): SimulatedConcur {
         return true;
       case 'reset-after-sending':
       case 'silent':
+      case 'http-503':
       case 'gateway-timeout':
       case 'gateway-html':
       case 'malformed':
