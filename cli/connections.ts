@@ -179,7 +179,11 @@ async function command(bench: Bench, key: ConnectionKey, name: LifecycleCommand,
 async function record(
   tools: Toolbox,
   key: ConnectionKey,
-  order: { readonly name: 'revoke' | 'pause' | 'resume' | 'revive'; readonly actor: string; readonly reason: string | null },
+  order: {
+    readonly name: 'revoke' | 'pause' | 'resume' | 'revive';
+    readonly actor: string;
+    readonly reason: string | null;
+  },
 ): Promise<Connection> {
   const recorded = await tools.connections.transact(key, (aggregate) =>
     applyCommand(aggregate, {

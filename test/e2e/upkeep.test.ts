@@ -2,12 +2,10 @@
  * The main job, watched for two minutes: tokens of fifteen seconds, one connection read every second, one not at all.
  * Everything goes through `npm start` and the documented outside.
  */
-import pg from 'pg';
-import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addCompany, type ConnectedCompany, connect } from './administrator.ts';
 import { type Product, startProduct } from './product.ts';
-import { findSecrets, secretForms } from './secret-scan.ts';
+import { allHistories, allRows, findSecrets, secretForms, textOf } from './secret-scan.ts';
 
 const APP = 'demo-confirm';
 const WATCH_MS = 120_000;
@@ -138,45 +136,3 @@ describe('two minutes of upkeep with tokens of fifteen seconds', () => {
     expect(findSecrets(output, forms)).toEqual([]);
   }, 60_000);
 });
-
-async function allHistories(address: string): Promise<string[]> {
-  const connection = await Connection.connect({ address });
-  try {
-    const { workflow } = new Client({ connection });
-    const texts: string[] = [];
-    for await (const { workflowId, runId } of workflow.list()) {
-      const history = await workflow.getHandle(workflowId, runId).fetchHistory();
-      texts.push(textOf(history));
-    }
-    return texts;
-  } finally {
-    await connection.close();
-  }
-}
-
-/** All text within a value; payloads are bytes, and what they say counts too. */
-function textOf(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value)
-    .map(([key, inner]) => `${key}=${textOf(inner)}`)
-    .join('\n');
-}
-
-async function allRows(databaseUrl: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    const { rows: tables } = await client.query<{ name: string }>(
-      `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
-    );
-    const texts: string[] = [];
-    for (const { name } of tables) {
-      const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} t`);
-      texts.push(...rows.map(({ text }) => text));
-    }
-    return texts;
-  } finally {
-    await client.end();
-  }
-}

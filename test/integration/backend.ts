@@ -22,7 +22,7 @@ import { createVault } from '../../vault/vault.ts';
 import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
 import { buildApp } from '../simulation/builders.ts';
 import { createTestDatabase } from '../rig/test-database.ts';
-import { createTestTemporal } from '../rig/test-temporal.ts';
+import { createTestTemporal, type TestTemporal } from '../rig/test-temporal.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const silent = (): void => {};
@@ -39,10 +39,11 @@ interface BackendProcess {
 
 export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
-export async function createBackend(options: SandboxOptions = {}) {
+/** `temporal`: a server that the test has for itself; else a namespace on the run's own. */
+export async function createBackend(options: SandboxOptions = {}, parts: { readonly temporal?: TestTemporal } = {}) {
   const [database, temporal, sandbox] = await Promise.all([
     createTestDatabase(),
-    createTestTemporal(),
+    parts.temporal ?? createTestTemporal(),
     createSandbox(options),
   ]);
   const pool = createPool({ url: database.url, log: silentLog });
@@ -60,19 +61,27 @@ export async function createBackend(options: SandboxOptions = {}) {
     EVERGRANT_KEKS: `${kek.kid}:${kek.key.reveal()}`,
     CONCUR_BASE_URIS: JSON.stringify(sandbox.baseUris),
   };
-  await addApp();
+  const concurApps = new Map([['demo', concurApp]]);
+  await putApp('demo', concurApp);
   const processes = new Set<BackendProcess>();
 
-  async function addApp(): Promise<void> {
+  /** One more app of the partner, with a rotation of its own. */
+  async function addApp(app: string, rotation: 'same' | 'lax' | 'strict'): Promise<void> {
+    const added = sandbox.addApp({ connectUri: `http://127.0.0.1:1/connect/${app}`, rotation });
+    concurApps.set(app, added);
+    await putApp(app, added);
+  }
+
+  async function putApp(app: string, { clientId, secrets }: typeof concurApp): Promise<void> {
     const apps = createAppStore(pool);
-    await apps.apply(buildApp({ clientId: concurApp.clientId }));
+    await apps.apply(buildApp({ app, clientId }));
     const id = randomUUID();
-    const secret = new Secret(concurApp.secrets.at(-1)?.value ?? '');
+    const secret = new Secret(secrets.at(-1)?.value ?? '');
     const [sealed, fingerprint] = await Promise.all([
       vault.seal(secret, sealContexts.clientSecret(id)),
       vault.fingerprint(secret, 'app_secrets'),
     ]);
-    await apps.addSecret('demo', { id, sealed, fingerprint, createdAtMs: Date.now() });
+    await apps.addSecret(app, { id, sealed, fingerprint, createdAtMs: Date.now() });
   }
 
   /** Resolves when it polls, or listens. */
@@ -108,16 +117,17 @@ export async function createBackend(options: SandboxOptions = {}) {
   }
 
   /** A company at the sandbox whose administrator has completed the landing page; the exchange has been asked for. */
-  async function connect(dataCentre = 'us2'): Promise<{ key: ConnectionKey; result: CommandResult }> {
+  async function connect(dataCentre = 'us2', app = 'demo'): Promise<{ key: ConnectionKey; result: CommandResult }> {
     const company = sandbox.addCompany({ name: 'Aurora', domain: `${randomUUID()}.example`, dataCentre });
     sandbox.addUser({ companyId: company.id, webServicesAdmin: true });
-    const key: ConnectionKey = { app: 'demo', principal: company.id };
+    const key: ConnectionKey = { app, principal: company.id };
     return { key, result: await pressConnect(key) };
   }
 
   /** The administrator of a company that is there presses Connect. */
   async function pressConnect(key: ConnectionKey): Promise<CommandResult> {
-    const { requestToken, userId } = sandbox.pressConnect({ clientId: concurApp.clientId, principalId: key.principal });
+    const clientId = concurApps.get(key.app)?.clientId ?? '';
+    const { requestToken, userId } = sandbox.pressConnect({ clientId, principalId: key.principal });
     const sessionId = randomUUID();
     const nowMs = Date.now();
     await sessions.open({
@@ -159,6 +169,8 @@ export async function createBackend(options: SandboxOptions = {}) {
   return {
     sandbox,
     concurApp,
+    clientIdOf: (app: string) => concurApps.get(app)?.clientId ?? '',
+    addApp,
     database,
     environment,
     vault,
