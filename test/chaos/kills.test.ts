@@ -206,9 +206,8 @@ describe('a system whose every part is killed, frozen and cut off at random', ()
     const versions = await Promise.all(keys.map(async (key) => (await backend.connection(key)).version));
     const text = outputs.map((output) => output()).join('\n');
     const lifeboats = text.split('was saved from the lifeboat').length - 1;
-    console.info(
-      'chaos',
-      JSON.stringify({
+    process.stdout.write(
+      `chaos ${JSON.stringify({
         seed: chance.seed,
         ...counts,
         connections: keys.length,
@@ -216,7 +215,7 @@ describe('a system whose every part is killed, frozen and cut off at random', ()
         tokenCalls: calls.length,
         tokenSetsSaved: versions.reduce((sum, version) => sum + version, 0),
         lifeboats,
-      }),
+      })}\n`,
     );
     expect(ends.active).toBeGreaterThanOrEqual(PER_APP * 2);
     expect(calls.length).toBeGreaterThan(KILLS);
