@@ -136,7 +136,17 @@ export function createWorld(seed: number, bugName: string | null): World {
     onRunLost: (run) => oracle.runLost(run),
     onLifeboat: () => void (oracle.counts.lifeboats += 1),
   });
-  const oracle: Oracle = createOracle({ timeline, trace, concur, store, vault, executions, runs: () => runs });
+  const isAnyClockWrong = (): boolean => fleet.processes.some(({ skewMs }) => skewMs !== 0);
+  const oracle: Oracle = createOracle({
+    timeline,
+    trace,
+    concur,
+    store,
+    vault,
+    executions,
+    runs: () => runs,
+    isAnyClockWrong,
+  });
   const guardian = createGuardian({ timeline, trace, concur, store, runs });
   concur.witness = oracle;
   fleet.onKilled((process) => oracle.killed(process));
