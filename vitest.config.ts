@@ -13,6 +13,8 @@ interface Suite {
   readonly timeoutMs?: number;
   /** Suites of one group run side by side, groups one after the other. */
   readonly group: number;
+  /** One for what measures times: beside others it would measure them. */
+  readonly filesAtOnce?: number;
 }
 
 const suites: readonly Suite[] = [
@@ -26,6 +28,7 @@ const suites: readonly Suite[] = [
   { name: 'integration', group: 1, timeoutMs: 30_000, needs: ['postgres', 'temporal'] },
   { name: 'e2e', group: 2, timeoutMs: 120_000, needs: ['temporal-program', 'browser'] },
   { name: 'chaos', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal'] },
+  { name: 'scale', group: 3, timeoutMs: 30_000, needs: ['postgres', 'temporal'], filesAtOnce: 1 },
 ];
 
 /** Two: what the suites are tuned for. More files at once only make the servers fight for two cores. */
@@ -38,7 +41,7 @@ export default defineConfig({
     reporters: ['default'],
     projects: suites
       .filter(({ name }) => existsSync(new URL(`./test/${name}`, import.meta.url)))
-      .map(({ name, needs = [], timeoutMs = 10_000, group }) => ({
+      .map(({ name, needs = [], timeoutMs = 10_000, group, filesAtOnce = FILES_AT_ONCE }) => ({
         extends: true as const,
         test: {
           name,
@@ -47,6 +50,7 @@ export default defineConfig({
           setupFiles: ['test/rig/leak-guard.ts'],
           // Temporal's SDK is native code that does not live in worker threads.
           pool: 'forks' as const,
+          maxWorkers: filesAtOnce,
           testTimeout: timeoutMs,
           hookTimeout: Math.max(timeoutMs, 60_000),
           teardownTimeout: 20_000,

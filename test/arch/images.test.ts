@@ -1,14 +1,13 @@
 /** What the images are made of: the build, the programs in it, and how the Dockerfile runs them. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDockerfile } from '../../dev/check/dockerfile.ts';
-import { readRepository } from '../../dev/check/repository-files.ts';
+import { type BuiltProduct, buildProduct } from '../rig/built-product.ts';
 import { root } from './planted-house.ts';
 
 const EX_CONFIG = 78;
@@ -30,15 +29,12 @@ function run(cwd: string, args: readonly string[], env: Readonly<Record<string, 
 }
 
 describe('the build', () => {
-  // A copy: two builds at once, and whoever works in this folder, must not meet.
-  const place = mkdtempSync(join(tmpdir(), 'evergrant-build-'));
+  let product: BuiltProduct;
+  let place: string;
   beforeAll(() => {
-    for (const { path } of readRepository(root)) {
-      mkdirSync(dirname(join(place, path)), { recursive: true });
-      cpSync(join(root, path), join(place, path));
-    }
-    symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
-    expect(run(place, ['dev/build.mjs']).output).toContain('workflow bundle');
+    product = buildProduct();
+    ({ place } = product);
+    expect(product.output).toContain('workflow bundle');
     expect(run(place, ['dev/build.mjs', 'sandbox']).code).toBe(0);
     // What runs from here on has the compiled code alone.
     for (const name of readdirSync(place)) {
@@ -46,7 +42,7 @@ describe('the build', () => {
         rmSync(join(place, name), { recursive: true });
     }
   }, 120_000);
-  afterAll(() => rmSync(place, { recursive: true, force: true }));
+  afterAll(() => product.remove());
 
   it('holds production code, the files that it reads and the workflow bundle, and nothing of dev and test', () => {
     expect(readdirSync(join(place, 'dist')).toSorted()).toEqual([

@@ -11,6 +11,7 @@ import { waitFor } from '../e2e/wait-for.ts';
 import { type Backend, createBackend } from '../integration/backend.ts';
 import { evergrant } from '../integration/cli-terminal.ts';
 import { createDatabaseProxy, type DatabaseProxy } from '../integration/db-proxy.ts';
+import { type BuiltProduct, buildProduct } from '../rig/built-product.ts';
 import { type OwnTemporal, startOwnTemporal } from '../rig/own-temporal.ts';
 import { createChance } from './chance.ts';
 import { findPostgres, type FrozenPostgres } from './frozen-postgres.ts';
@@ -40,6 +41,7 @@ const keys: ConnectionKey[] = [];
 const underWay: Promise<void>[] = [];
 
 let temporal: OwnTemporal;
+let built: BuiltProduct;
 let backend: Backend;
 let proxy: DatabaseProxy;
 let postgres: FrozenPostgres;
@@ -48,7 +50,8 @@ let port: string;
 
 beforeAll(async () => {
   temporal = await startOwnTemporal();
-  backend = await createBackend({}, { temporal });
+  built = buildProduct();
+  backend = await createBackend({}, { temporal, built });
   proxy = await createDatabaseProxy(backend.environment.DATABASE_URL);
   postgres = await findPostgres(backend.database.adminUrl);
   port = String(await freePort());
@@ -58,7 +61,7 @@ beforeAll(async () => {
   const apps = ROTATIONS.flatMap((rotation) => ['--app', `demo-${rotation}`]);
   const created = await evergrant(environment, ['clients', 'create', '--name', 't', ...apps, ...scopes, '--json']);
   bearer = String(created.json().token);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   postgres.thaw();
@@ -66,6 +69,7 @@ afterAll(async () => {
   proxy.mend();
   await proxy.close();
   await backend.close();
+  built.remove();
 }, 60_000);
 
 const startWorker = async () => watched(await backend.startWorker({ ...QUICK, DATABASE_URL: proxy.url }));

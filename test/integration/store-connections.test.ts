@@ -49,7 +49,8 @@ function load(key: ConnectionKey) {
 describe('a transaction on a connection', () => {
   it('sees nothing of a connection that does not exist yet, and keeps nothing when it changes nothing', async () => {
     const key = buildKey();
-    const empty = { connection: null, grant: { current: null, previous: null }, attempts: [], sessions: [] };
+    const grant = { current: null, previous: null };
+    const empty = { connection: null, grant, attempts: [], sessions: [], appTroubles: [] };
     expect(await load(key)).toEqual(empty);
     expect(await store.maybeOne(key)).toBeNull();
     expect(await store.maybeAccessToken(key)).toBeNull();
@@ -74,7 +75,7 @@ describe('a transaction on a connection', () => {
     });
     const session = buildConnectSession({ userId: 'user-1', customerRef: 'ref-1', uses: 2, failure: null });
     await write(key, { connection, grant, attempts: [attempt], sessions: [session] });
-    const expected = { connection, grant, attempts: [attempt], sessions: [session] };
+    const expected = { connection, grant, attempts: [attempt], sessions: [session], appTroubles: [] };
     expect(await load(key)).toEqual(expected);
     expect(await store.maybeOne(key)).toEqual(expected);
 

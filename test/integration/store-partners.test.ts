@@ -71,9 +71,10 @@ describe('apps', () => {
     expect(await add('s1', 'f1', NOW_MS)).toBe('added');
     expect(await add('s2', 'f2', NOW_MS + 1)).toBe('added');
     expect(await add('s3', 'f1', NOW_MS + 2)).toBe('known');
+    const unused = { lastWorkedAtMs: null, retiredAtMs: null };
     expect(await apps.secrets('apps-4')).toEqual([
-      { id: 's2', sealed: 'sealed-s2', createdAtMs: NOW_MS + 1 },
-      { id: 's1', sealed: 'sealed-s1', createdAtMs: NOW_MS },
+      { id: 's2', sealed: 'sealed-s2', createdAtMs: NOW_MS + 1, ...unused },
+      { id: 's1', sealed: 'sealed-s1', createdAtMs: NOW_MS, ...unused },
     ]);
     expect(await apps.secrets('nobody')).toEqual([]);
   });

@@ -14,8 +14,8 @@ beforeEach(() => {
   ];
 });
 
-const refresh = (attemptId = 'a1') =>
-  world.clock.run(world.activities.refreshTokens({ ...KEY, attemptId, cause: 'forced', expectedVersion: null }));
+const refresh = (attemptId = 'a1', cause: 'forced' | 'rejected' = 'forced') =>
+  world.clock.run(world.activities.refreshTokens({ ...KEY, attemptId, cause, expectedVersion: null }));
 const exchange = () =>
   world.clock.run(world.activities.exchangeRequestToken({ ...KEY, attemptId: 'a1', sessionId: 's1' }));
 const row = () => world.store.one(KEY);
@@ -100,7 +100,7 @@ describe('when no client secret works', () => {
     expect(await world.store.troubles.many('demo')).toMatchObject([{ dataCentre: 'us2', failures: 2 }]);
     expect(world.concur.clientSecrets).toHaveLength(4);
 
-    await refresh('a3');
+    await refresh('a3', 'rejected');
     expect(world.concur.clientSecrets).toHaveLength(4);
     expect(world.woken).toEqual([
       ['demo', 'tripped'],

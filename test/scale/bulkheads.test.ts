@@ -4,9 +4,9 @@ import type { ConnectionKey } from '../../core/connection.ts';
 import { freePort } from '../../dev/stack/ports.ts';
 import { ensureFreshUpdate, pauseUpdate, revokeUpdate } from '../../workflows/contract.ts';
 import { waitFor } from '../e2e/wait-for.ts';
-import { type Backend, createBackend } from './backend.ts';
-import { evergrant } from './cli-terminal.ts';
-import { seedConnections, startWorkflows } from './fleet.ts';
+import { type Backend, createBackend } from '../integration/backend.ts';
+import { evergrant } from '../integration/cli-terminal.ts';
+import { seedConnections, startWorkflows } from '../integration/fleet.ts';
 
 const CAP = 10;
 const FLEET = 120;
