@@ -102,18 +102,26 @@ async function read(key: ConnectionKey): Promise<number> {
   return status;
 }
 
+/** What is cut or frozen may keep a program from starting: it says so and ends, and an orchestrator tries again. */
+async function startInSpiteOfAll(start: typeof startWorker): ReturnType<typeof startWorker> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 20) throw error;
+      await pause(500);
+    }
+  }
+}
+
 /** Kills one program again and again; each time another takes its place. */
 async function killAndStart(start: typeof startWorker, times: number, onKill: () => void): Promise<void> {
-  let running = await start();
+  let running = await startInSpiteOfAll(start);
   for (let kill = 0; kill < times; kill += 1) {
     await stir();
     await running.kill();
     onKill();
-    // What was cut or frozen meanwhile may keep it from starting: an orchestrator tries again as well.
-    running = await start().catch(async () => {
-      await pause(500);
-      return await start();
-    });
+    running = await startInSpiteOfAll(start);
   }
 }
 
@@ -186,12 +194,12 @@ describe('a system whose every part is killed, frozen and cut off at random', ()
       killAndStart(startWorker, Math.ceil(workerKills / 2), () => (counts.workerKills += 1)),
       killAndStart(startWorker, Math.floor(workerKills / 2), () => (counts.workerKills += 1)),
       killAndStart(startApi, apiKills, () => (counts.apiKills += 1)),
-    ]).finally(() => {
+    ]).finally(async () => {
       isOver = true;
+      await trouble;
+      // Temporal's client tries for as long as it takes.
+      await Promise.all(underWay);
     });
-    await trouble;
-    // Temporal's client tries for as long as it takes.
-    await Promise.all(underWay);
     expect(counts.workerKills + counts.apiKills).toBe(KILLS);
 
     const ends = { active: 0, rotationLost: 0 };
