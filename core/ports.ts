@@ -189,6 +189,62 @@ export interface Concur {
   >;
 }
 
+/** What a migrated legacy grant has become: Concur's docs, Migration. Access tokens come by the first refresh. */
+export interface MigratedGrant {
+  readonly refreshToken: Secret;
+  /** Absolute, null when the answer has none. */
+  readonly refreshExpiresAtMs: number | null;
+  readonly scope: string;
+  /** Whose grant it is: `userid` or `cid` of the answer's context, lower case; null when the context names nobody. */
+  readonly subject: string | null;
+  readonly principalType: 'company' | 'user' | null;
+}
+
+/**
+ * The ways to a grant that need no redirect of the App Center, and the flow from before 2017. Answers are shaped like
+ * those of the token endpoint. A legacy token answer has the one-year token as access token (`tokenType` is `OAuth`)
+ * and, as refresh token, the whole legacy grant: token and refresh value packed into one opaque secret, because a
+ * refresh needs both. Never throws for what Concur or the network did.
+ */
+export interface ConcurIntake {
+  /** A user's own login, `credtype=password`, at the data centre where the user lives; code 16 is followed. */
+  exchangePassword(
+    input: {
+      readonly credentials: AppCredentials;
+      readonly dataCentre: string;
+      readonly username: string;
+      readonly password: Secret;
+    },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<TokenAnswer>>;
+  /** `getaccesstoken.ashx?code=`: the redirect's code of an App Center app from before 2017. */
+  exchangeLegacyCode(
+    input: { readonly credentials: AppCredentials; readonly dataCentre: string; readonly code: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<TokenAnswer>>;
+  /** `getaccesstoken.ashx?refresh_token=`, made with the token that is still alive. */
+  refreshLegacyToken(
+    input: { readonly credentials: AppCredentials; readonly dataCentre: string; readonly grant: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<TokenAnswer>>;
+  /** `revoketoken.ashx?token=`: ends this one token. */
+  revokeLegacyToken(
+    input: { readonly dataCentre: string; readonly accessToken: Secret },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<null>>;
+  /** An application token, then `exchangeRefreshToken/me`: a legacy refresh token becomes one of OAuth2. */
+  migrateLegacyToken(
+    input: {
+      readonly credentials: AppCredentials;
+      readonly dataCentre: string;
+      readonly legacyClientId: string;
+      readonly legacyRefreshToken: Secret;
+      readonly principal: 'company' | 'user';
+    },
+    options: TokenCallOptions,
+  ): Promise<ConcurResult<MigratedGrant>>;
+}
+
 /** The configured data centres: the allow-list of every host that may see a secret. */
 export interface DataCentres {
   /** Throws `configuration-invalid` when the table has no such data centre. */

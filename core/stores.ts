@@ -143,6 +143,9 @@ export interface SessionStore {
   ): Promise<CompleteResult<T>>;
 }
 
+/** What a connect without a landing page brings; see `Intake` of the API. */
+export type IntakeKind = 'request-token' | 'refresh-token' | 'password' | 'legacy-code' | 'legacy-refresh-token';
+
 export interface CodeStore {
   create(code: {
     readonly app: string;
