@@ -6,7 +6,7 @@
 import pg from 'pg';
 
 /** Monthly partitions depend on the day of the migration; the default one stands for them. */
-const monthly = `c.relname !~ '^connection_events_[0-9]{4}_[0-9]{2}$' AND c.relname !~ '^connection_events_[0-9]{4}_[0-9]{2}_'`;
+const monthly = `c.relname !~ '^(connection|audit)_events_[0-9]{4}_[0-9]{2}(_|$)'`;
 const ours = `c.relnamespace = 'public'::regnamespace AND c.relname <> 'schema_migrations' AND ${monthly}`;
 
 const columns = `SELECT c.relname AS name, format('  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
@@ -45,6 +45,13 @@ const tableGrants = `SELECT format('GRANT %s ON %I TO evergrant_app;', string_ag
     AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'evergrant_app')
   GROUP BY c.relname ORDER BY c.relname COLLATE "C"`;
 
+const columnGrants = `SELECT format('GRANT %s (%s) ON %I TO evergrant_app;', g.privilege_type,
+    string_agg(a.attname, ', ' ORDER BY a.attnum), c.relname) AS line
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, aclexplode(a.attacl) g
+  WHERE c.relnamespace = 'public'::regnamespace AND ${monthly}
+    AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'evergrant_app')
+  GROUP BY c.relname, g.privilege_type ORDER BY c.relname COLLATE "C", g.privilege_type`;
+
 interface Line {
   readonly name: string;
   readonly line: string;
@@ -64,7 +71,7 @@ export async function dumpSchema(databaseUrl: string): Promise<string> {
       const key = keys.get(name);
       return `CREATE TABLE ${name} (\n${lines.join(',\n')}\n)${key === undefined ? '' : ` PARTITION BY ${key}`};`;
     });
-    const rest = [partitions, indexes, functions, tableGrants];
+    const rest = [partitions, indexes, functions, tableGrants, columnGrants];
     const lines = await rest.reduce<Promise<readonly string[]>>(
       async (before, text) => [...(await before), (await read(text)).map(({ line }) => line.trimEnd()).join('\n')],
       Promise.resolve([]),

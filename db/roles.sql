@@ -21,8 +21,15 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE, DELETE
     ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures, app_trouble
     TO evergrant_app;
-  REVOKE ALL ON connection_events FROM evergrant_app;
-  GRANT SELECT, INSERT ON connection_events TO evergrant_app;
-  GRANT EXECUTE ON FUNCTION ensure_event_partitions(date, integer) TO evergrant_app;
+  GRANT SELECT, INSERT, UPDATE ON token_readers TO evergrant_app;
+  -- Column by column: ids and the time of recording are the database's own, and nobody but it can set them.
+  REVOKE ALL ON connection_events, audit_events FROM evergrant_app;
+  GRANT SELECT ON connection_events, audit_events TO evergrant_app;
+  GRANT INSERT (connection_id, at, type, actor, reason, state_from, state_to, version, concur_code, correlation_id, user_id)
+    ON connection_events TO evergrant_app;
+  GRANT INSERT (at, type, actor, app, subject, reason, correlation_id, facts) ON audit_events TO evergrant_app;
+  GRANT EXECUTE ON FUNCTION ensure_event_partitions(date, integer), drop_expired_events(interval) TO evergrant_app;
+  -- Up to PostgreSQL 14 everybody may make tables and functions here, unless the schema's owner ends it.
+  REVOKE CREATE ON SCHEMA public FROM PUBLIC, evergrant_app;
 END
 $$;

@@ -57,6 +57,20 @@ CREATE TABLE apps (
   CONSTRAINT apps_principal_check CHECK ((principal = ANY (ARRAY['company'::text, 'user'::text])))
 );
 
+CREATE TABLE audit_events (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  at timestamp with time zone NOT NULL,
+  type text NOT NULL,
+  actor text NOT NULL,
+  app text COLLATE "C",
+  subject text,
+  reason text,
+  correlation_id text,
+  facts jsonb NOT NULL,
+  recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT audit_events_pkey PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+
 CREATE TABLE brakes (
   app text COLLATE "C" NOT NULL,
   data_centre text NOT NULL,
@@ -84,7 +98,7 @@ CREATE TABLE clients (
 CREATE TABLE connect_sessions (
   id text NOT NULL,
   app text COLLATE "C" NOT NULL,
-  principal text COLLATE "C" NOT NULL,
+  principal text COLLATE "C",
   cookie_hash text,
   csrf text,
   user_id text,
@@ -100,8 +114,17 @@ CREATE TABLE connect_sessions (
   created_at timestamp with time zone NOT NULL,
   last_seen_at timestamp with time zone NOT NULL,
   expires_at timestamp with time zone NOT NULL,
+  kind text DEFAULT 'request-token'::text NOT NULL,
+  data_centre text,
+  answer text,
+  answer_sent_at timestamp with time zone,
+  open_until timestamp with time zone,
   CONSTRAINT connect_sessions_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
   CONSTRAINT connect_sessions_check CHECK (((status <> 'completed'::text) OR (next_try_at IS NOT NULL))),
+  CONSTRAINT connect_sessions_check1 CHECK (((answer IS NULL) = (answer_sent_at IS NULL))),
+  CONSTRAINT connect_sessions_check2 CHECK (((principal IS NOT NULL) OR (kind <> 'request-token'::text))),
+  CONSTRAINT connect_sessions_check3 CHECK (((principal IS NULL) OR (answer IS NULL))),
+  CONSTRAINT connect_sessions_kind_check CHECK ((kind = ANY (ARRAY['request-token'::text, 'refresh-token'::text, 'password'::text, 'legacy-code'::text, 'legacy-refresh-token'::text]))),
   CONSTRAINT connect_sessions_pkey PRIMARY KEY (id),
   CONSTRAINT connect_sessions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'completed'::text, 'connected'::text, 'failed'::text, 'lost'::text])))
 );
@@ -119,6 +142,7 @@ CREATE TABLE connection_events (
   concur_code integer,
   correlation_id text,
   user_id text,
+  recorded_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT connection_events_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   CONSTRAINT connection_events_pkey PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
@@ -241,6 +265,14 @@ CREATE TABLE terminal_evidence (
   CONSTRAINT terminal_evidence_pkey PRIMARY KEY (connection_id)
 );
 
+CREATE TABLE token_readers (
+  connection_id text NOT NULL,
+  actor text NOT NULL,
+  version integer NOT NULL,
+  CONSTRAINT token_readers_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  CONSTRAINT token_readers_pkey PRIMARY KEY (connection_id, actor)
+);
+
 CREATE TABLE verification_codes (
   id text NOT NULL,
   app text COLLATE "C" NOT NULL,
@@ -266,12 +298,15 @@ CREATE TABLE verification_failures (
   CONSTRAINT verification_failures_app_fkey FOREIGN KEY (app) REFERENCES apps(app)
 );
 
+CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT;
 CREATE TABLE connection_events_default PARTITION OF connection_events DEFAULT;
 
 CREATE INDEX access_tokens_expired ON public.access_tokens USING btree (expires_at);
+CREATE INDEX audit_events_by_app ON ONLY public.audit_events USING btree (app, at DESC, id DESC);
 CREATE INDEX connect_sessions_by_request_token ON public.connect_sessions USING btree (app, request_token_fingerprint);
 CREATE INDEX connect_sessions_pending ON public.connect_sessions USING btree (app, principal, created_at) WHERE (status = 'completed'::text);
 CREATE INDEX connect_sessions_unfinished ON public.connect_sessions USING btree (expires_at) WHERE (status = 'open'::text);
+CREATE INDEX connect_sessions_unidentified ON public.connect_sessions USING btree (next_try_at) WHERE ((status = 'completed'::text) AND (principal IS NULL));
 CREATE INDEX connection_events_by_connection ON ONLY public.connection_events USING btree (connection_id, at DESC, id DESC);
 CREATE INDEX connections_by_customer_ref ON public.connections USING btree (app, customer_ref, principal) WHERE (customer_ref IS NOT NULL);
 CREATE INDEX connections_by_data_centre ON public.connections USING btree (app, data_centre, principal);
@@ -286,30 +321,72 @@ CREATE INDEX verification_failures_by_address ON public.verification_failures US
 CREATE INDEX verification_failures_by_age ON public.verification_failures USING btree (at);
 CREATE INDEX verification_failures_by_app ON public.verification_failures USING btree (app, at);
 
+CREATE OR REPLACE FUNCTION public.drop_expired_events(retention interval, OUT partitions integer, OUT default_rows bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ STRICT SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+DECLARE
+  cutoff timestamptz := now() - greatest(retention, interval '30 days');
+  trail text;
+  part text;
+  has_young boolean;
+  gone bigint;
+BEGIN
+  partitions := 0;
+  default_rows := 0;
+  PERFORM pg_advisory_xact_lock(hashtext('ensure_event_partitions'));
+  FOREACH trail IN ARRAY ARRAY['connection_events', 'audit_events'] LOOP
+    FOR part IN
+      SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+      WHERE i.inhparent = ('public.' || trail)::regclass AND c.relname ~ ('^' || trail || '_[0-9]{4}_[0-9]{2}$')
+        AND (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' <= cutoff
+      ORDER BY c.relname
+    LOOP
+      EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE recorded_at >= $1)', part) INTO has_young USING cutoff;
+      CONTINUE WHEN has_young;
+      EXECUTE format('DROP TABLE public.%I', part);
+      partitions := partitions + 1;
+    END LOOP;
+    EXECUTE format('DELETE FROM %I WHERE at < $1 AND recorded_at < $1', trail || '_default') USING cutoff;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    default_rows := default_rows + gone;
+  END LOOP;
+END
+$function$
+;
 CREATE OR REPLACE FUNCTION public.ensure_event_partitions(first_day date, months integer)
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
+  trail text;
   month_start timestamp;
   starts timestamptz;
   ends timestamptz;
   part text;
+  has_rows boolean;
   made integer := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('ensure_event_partitions'));
-  FOR i IN 0..least(months, 24) - 1 LOOP
-    month_start := date_trunc('month', first_day::timestamp) + make_interval(months => i);
-    starts := month_start AT TIME ZONE 'UTC';
-    ends := (month_start + interval '1 month') AT TIME ZONE 'UTC';
-    part := 'connection_events_' || to_char(month_start, 'YYYY_MM');
-    CONTINUE WHEN to_regclass(part) IS NOT NULL;
-    -- Rows that came before their partition stay where they are.
-    CONTINUE WHEN EXISTS (SELECT FROM connection_events_default WHERE at >= starts AND at < ends);
-    EXECUTE format('CREATE TABLE %I PARTITION OF connection_events FOR VALUES FROM (%L) TO (%L)', part, starts, ends);
-    made := made + 1;
+  FOREACH trail IN ARRAY ARRAY['connection_events', 'audit_events'] LOOP
+    FOR i IN 0..least(months, 24) - 1 LOOP
+      month_start := date_trunc('month', first_day::timestamp) + make_interval(months => i);
+      starts := month_start AT TIME ZONE 'UTC';
+      ends := (month_start + interval '1 month') AT TIME ZONE 'UTC';
+      part := trail || '_' || to_char(month_start, 'YYYY_MM');
+      CONTINUE WHEN to_regclass('public.' || part) IS NOT NULL;
+      -- Rows that came before their partition stay where they are.
+      EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE at >= $1 AND at < $2)', trail || '_default')
+        INTO has_rows USING starts, ends;
+      CONTINUE WHEN has_rows;
+      EXECUTE format('CREATE TABLE public.%I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', part, trail, starts, ends);
+      made := made + 1;
+    END LOOP;
   END LOOP;
   RETURN made;
 END
@@ -320,10 +397,11 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON access_tokens TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON app_secrets TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON app_trouble TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON apps TO evergrant_app;
+GRANT SELECT ON audit_events TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON brakes TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON clients TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connect_sessions TO evergrant_app;
-GRANT INSERT, SELECT ON connection_events TO evergrant_app;
+GRANT SELECT ON connection_events TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON connections TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON data_keys TO evergrant_app;
 GRANT INSERT, SELECT ON installation TO evergrant_app;
@@ -331,5 +409,9 @@ GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;
 GRANT SELECT ON schema_migrations TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON terminal_evidence TO evergrant_app;
+GRANT INSERT, SELECT, UPDATE ON token_readers TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_codes TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_failures TO evergrant_app;
+
+GRANT INSERT (at, type, actor, app, subject, reason, correlation_id, facts) ON audit_events TO evergrant_app;
+GRANT INSERT (connection_id, at, type, actor, reason, state_from, state_to, version, concur_code, correlation_id, user_id) ON connection_events TO evergrant_app;

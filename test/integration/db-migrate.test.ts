@@ -73,7 +73,7 @@ describe('migrations', () => {
       const before = await partitions(client);
       expect(before).toHaveLength(3);
       const ensure = (day: string) => client.query('SELECT ensure_event_partitions($1, 2) AS made', [day]);
-      expect((await ensure('2031-12-15')).rows).toEqual([{ made: 2 }]);
+      expect((await ensure('2031-12-15')).rows).toEqual([{ made: 4 }]);
       expect((await ensure('2031-12-01')).rows).toEqual([{ made: 0 }]);
       expect(await partitions(client)).toEqual([...before, 'connection_events_2031_12', 'connection_events_2032_01']);
       await expect(client.query('DROP TABLE connection_events_2031_12')).rejects.toMatchObject({ code: '42501' });
