@@ -19,7 +19,8 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE ON data_keys, issuer_keys, clients, apps, app_secrets, connections TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON terminal_evidence, brakes TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE, DELETE
-    ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures, app_trouble
+    ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures, app_trouble,
+      idempotency_keys
     TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON token_readers TO evergrant_app;
   -- Column by column: ids and the time of recording are the database's own, and nobody but it can set them.

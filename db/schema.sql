@@ -215,6 +215,21 @@ CREATE TABLE data_keys (
   CONSTRAINT data_keys_purpose_check CHECK ((purpose = ANY (ARRAY['seal'::text, 'fingerprint'::text])))
 );
 
+CREATE TABLE idempotency_keys (
+  app text COLLATE "C" NOT NULL,
+  client_id text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  fingerprint text NOT NULL,
+  session_id text NOT NULL,
+  claim_id text,
+  claimed_until timestamp with time zone,
+  answer jsonb,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT idempotency_keys_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT idempotency_keys_check CHECK (((claim_id IS NULL) = (claimed_until IS NULL))),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (app, client_id, key)
+);
+
 CREATE TABLE installation (
   singleton boolean DEFAULT true NOT NULL,
   mode text NOT NULL,
@@ -313,6 +328,7 @@ CREATE INDEX connections_by_data_centre ON public.connections USING btree (app, 
 CREATE INDEX connections_by_state ON public.connections USING btree (app, state, principal);
 CREATE INDEX connections_due ON public.connections USING btree (next_action_at) WHERE (state <> ALL (ARRAY['revoked'::text, 'connect-failed'::text]));
 CREATE UNIQUE INDEX data_keys_one_current ON public.data_keys USING btree (purpose) WHERE current;
+CREATE INDEX idempotency_keys_by_end ON public.idempotency_keys USING btree (expires_at);
 CREATE INDEX refresh_attempts_by_connection ON public.refresh_attempts USING btree (connection_id);
 CREATE INDEX refresh_attempts_settled ON public.refresh_attempts USING btree (started_at) WHERE ((status = 'done'::text) AND (candidate IS NULL));
 CREATE INDEX refresh_attempts_unsettled ON public.refresh_attempts USING btree (connection_id, started_at DESC) WHERE ((status <> 'done'::text) OR (candidate IS NOT NULL));
@@ -404,6 +420,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON connect_sessions TO evergrant_app;
 GRANT SELECT ON connection_events TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON connections TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON data_keys TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO evergrant_app;
 GRANT INSERT, SELECT ON installation TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { timeOf } from './columns.ts';
+import { sweepIdempotencyKeys } from './idempotency-store.ts';
 import { query, transact } from './query.ts';
 
 /** How many rows a sweep removed, by what they were. */
@@ -8,6 +9,7 @@ export interface Swept {
   readonly attempts: number;
   readonly sessions: number;
   readonly verificationFailures: number;
+  readonly idempotencyKeys: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -54,8 +56,9 @@ export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept
         return { result: results.map(({ rowCount }) => rowCount ?? 0), writes: [] };
       });
       await query(pool, 'SELECT ensure_event_partitions($1::date, $2)', [isoDay(nowMs), MONTHS_AHEAD]);
+      const idempotencyKeys = await sweepIdempotencyKeys(pool, nowMs);
       const [accessTokens = 0, attempts = 0, sessions = 0, verificationFailures = 0] = counts;
-      return { accessTokens, attempts, sessions, verificationFailures };
+      return { accessTokens, attempts, sessions, verificationFailures, idempotencyKeys };
     },
   };
 }
