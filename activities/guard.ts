@@ -108,7 +108,7 @@ export function createGuardActivities(deps: GuardDeps) {
 
   /** Takes the brake off, wherever it is on. */
   async function releaseBrake({ app, actor, reason }: ReleaseInput): Promise<readonly string[]> {
-    const released = await brakes.release(app, clock.now());
+    const released = await brakes.release(app, clock.now(), { actor, reason, correlationId: null });
     if (released.length > 0) log.warn({ app, dataCentres: released, actor, reason }, 'the brake was released');
     return released;
   }

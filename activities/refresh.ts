@@ -8,6 +8,7 @@ import { HELD_BY_BRAKE } from '../core/brake.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { isAppError } from '../core/errors.ts';
+import type { AskedBy } from '../core/inbox.ts';
 import type { Carry } from '../core/lifeboat.ts';
 import type { ConcurResult, DataCentre, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
@@ -35,7 +36,7 @@ export interface RefreshInput extends ConnectionKey {
   readonly cause: RefreshCause;
   readonly expectedVersion: number | null;
   /** Who asked for it, where somebody did. */
-  readonly askedBy?: { readonly actor: string; readonly reason: string | null };
+  readonly askedBy?: AskedBy;
 }
 
 const ALARM_AFTER_MS = 24 * 60 * 60 * 1_000;

@@ -1,4 +1,5 @@
 /** What the API is made of; put together in `main.ts`. */
+import type { Act } from '../core/audit-entry.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { ConnectionResource } from '../core/connection-resource.ts';
 import type { Clock, Log, Rng, Vault } from '../core/ports.ts';
@@ -51,7 +52,12 @@ export interface LifecycleGateway {
   /** Reports a token that Concur refused; kept and sent again for a while when Temporal is away. */
   tokenRejected(
     key: ConnectionKey,
-    rejection: { readonly version: number; readonly status: number | null; readonly actor: string },
+    rejection: {
+      readonly version: number;
+      readonly status: number | null;
+      readonly actor: string;
+      readonly correlationId: string | null;
+    },
   ): Promise<void>;
   /** The connection as the running workflow sees it; null when there is none running. */
   status(key: ConnectionKey): Promise<ConnectionResource | null>;
@@ -66,8 +72,10 @@ export interface TokenReader {
   /**
    * A token that works, from memory, from the database, or after a refresh. Throws the problem of the connection's
    * state; `not-found` for an unknown one.
+  /** Of the request behind it. */
+  readonly correlationId?: string | null;
    */
-  read(key: ConnectionKey, minTtlMs: number): Promise<TokenResource>;
+  read(key: ConnectionKey, minTtlMs: number, reader: Act): Promise<TokenResource>;
 }
 
 /** Who calls: a client of the partner API, with what its token and its registration both allow. */

@@ -15,6 +15,7 @@ import { AppError, isAppError } from '../core/errors.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import {
+  type CommandInput,
   type CommandResult,
   connectionSummary,
   connectionWorkflowId,
@@ -31,8 +32,8 @@ import {
   tokenRejectedSignal,
   workflowTypes,
 } from '../workflows/contract.ts';
-import type { LifecycleGateway } from './deps.ts';
-import { createRejections } from './rejections.ts';
+import type { GatewayCommand, LifecycleGateway } from './deps.ts';
+import { createRejections, type Rejection } from './rejections.ts';
 
 /** A server that says nothing for so long is away; callers are told within five seconds. */
 const SILENCE_MS = 4_000;
@@ -104,7 +105,7 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
     return answer?.settled === false ? null : answer;
   }
 
-  const signalRejected = async (key: ConnectionKey, input: { version: number; status?: number; actor: string }) => {
+  const signalRejected = async (key: ConnectionKey, input: Rejection) => {
     try {
       await beforeSilence(() =>
         client.workflow.signalWithStart(workflowTypes.connectionLifecycle, {
@@ -145,24 +146,29 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
         }),
       ),
 
-    refresh: (key, { actor, reason }) =>
+    refresh: (key, given) =>
       settle(HANDLER_WAIT_MS, () =>
         client.workflow.executeUpdateWithStart(refreshUpdate, {
-          args: [{ actor, ...(reason === null ? {} : { reason }) }],
+          args: [buildInput(given)],
           startWorkflowOperation: startOperation(key),
         }),
       ),
 
-    command: (name, key, { actor, reason }, waitMs) =>
+    command: (name, key, given, waitMs) =>
       settle(waitMs, () =>
         client.workflow.executeUpdateWithStart(commandUpdates[name], {
-          args: [{ actor, ...(reason === null ? {} : { reason }) }],
+          args: [buildInput(given)],
           startWorkflowOperation: startOperation(key),
         }),
       ),
 
-    tokenRejected: (key, { version, status, actor }) =>
-      rejections.report(key, { version, actor, ...(status === null ? {} : { status }) }),
+    tokenRejected: (key, { version, status, actor, correlationId }) =>
+      rejections.report(key, {
+        version,
+        actor,
+        ...(status === null ? {} : { status }),
+        ...(correlationId === null ? {} : { correlationId }),
+      }),
 
     async status(key) {
       try {
@@ -174,6 +180,15 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
         throw isServerTrouble(error) || isStillGoing(error) ? unavailable(error) : error;
       }
     },
+  };
+}
+
+/** Only what is known travels. */
+function buildInput({ actor, reason, correlationId }: GatewayCommand): CommandInput {
+  return {
+    actor,
+    ...(reason === null ? {} : { reason }),
+    ...(correlationId == null ? {} : { correlationId }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { Client, Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createAppStore } from '../db/app-store.ts';
+import { createAuditStore } from '../db/audit-store.ts';
 import { createClientStore } from '../db/client-store.ts';
 import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
@@ -92,7 +93,12 @@ await runMain('evergrant api', async () => {
   shutdown.onClose('clients', () => clients.close());
   const cache = createTokenCache(notices);
   const connections = createConnectionStore(pool);
-  const reads = createReadRecorder({ connections, warmWindowMs: policy.warmWindowMs, log });
+  const reads = createReadRecorder({
+    connections,
+    audit: createAuditStore(pool),
+    warmWindowMs: policy.warmWindowMs,
+    log,
+  });
   shutdown.onClose('reads', () => reads.close());
   const directory = createAppDirectory(apps, clock);
   const issuerKeys = createLocalIssuer({ keys: createIssuerKeyStore(pool), vault, clock });

@@ -9,6 +9,8 @@ export interface Rejection {
   readonly version: number;
   readonly status?: number;
   readonly actor: string;
+  /** Of the request that reported it. */
+  readonly correlationId?: string;
 }
 
 export interface RejectionsDeps {

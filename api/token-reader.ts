@@ -2,6 +2,7 @@
  * Access tokens for partner services: from memory, from the database, or after a refresh. Fresh enough means no call
  * to Temporal at all; never a token past its expiry less the margin, or after a revoke.
  */
+import type { Act } from '../core/audit-entry.ts';
 import { AppError, isAppError } from '../core/errors.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
 import { formatTime } from '../core/connection-resource.ts';
@@ -127,9 +128,9 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
     return asked;
   }
 
-  function answer(key: ConnectionKey, token: CachedToken, source: TokenSource): TokenResource {
+  function answer(key: ConnectionKey, token: CachedToken, source: TokenSource, reader: Act): TokenResource {
     const nowMs = clock.now();
-    deps.reads.note(key, nowMs);
+    deps.reads.note(key, token.connection.version, reader, nowMs);
     deps.count(key.app, source);
     const { connection } = token;
     const expiresAtMs = connection.accessTokenExpiresAtMs ?? nowMs;
@@ -160,10 +161,10 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
   }
 
   return {
-    async read(key, minTtlMs) {
+    async read(key, minTtlMs, reader) {
       const remembered = cache.trusted(key, clock.now());
       if (remembered !== null && isFresh(policy, remembered.connection, clock.now(), minTtlMs)) {
-        return answer(key, remembered, 'memory');
+        return answer(key, remembered, 'memory', reader);
       }
       const deadlineMs = clock.monotonic() + MOST_WAIT_MS;
       let { found, source } = await findOrLastKnown(key, minTtlMs);
@@ -171,7 +172,7 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
       // A second round only for a run that ended, or was continued as new, under the first, or knows too much.
       for (let round = 1; round <= 2; round += 1) {
         const { connection, token } = found;
-        if (token !== null && isGoodEnough(connection, minTtlMs)) return answer(key, token, source);
+        if (token !== null && isGoodEnough(connection, minTtlMs)) return answer(key, token, source, reader);
         const waitMs = deadlineMs - clock.monotonic();
         if (connection.state !== 'active' || waitMs <= 0) break;
         try {
@@ -181,7 +182,7 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
         } catch (error) {
           // Shorter than asked for is better than nothing while Temporal is away.
           if (token === null || !isFresh(policy, connection, clock.now())) throw error;
-          return answer(key, token, source);
+          return answer(key, token, source, reader);
         }
         found = await find(key);
         // A reading that somebody else had begun may be older than the answer.
@@ -189,7 +190,7 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
         source = 'refresh';
         // After a refresh there is what there is.
         if (found.token !== null && isFresh(policy, found.connection, clock.now()))
-          return answer(key, found.token, source);
+          return answer(key, found.token, source, reader);
       }
       return await refuse(found.connection);
     },

@@ -13,6 +13,9 @@ import { readAll } from './terminal.ts';
 import type { Toolbox } from './toolbox.ts';
 import { addVerb, type Bench } from './verb.ts';
 
+/** Of the app and of what is its own: codes, secrets, clients. */
+const LAST_EVENTS = 20;
+
 interface Options {
   readonly json?: true;
 }
@@ -44,7 +47,7 @@ export function addApps(program: Command, bench: Bench): void {
   addAppVerb(noun, 'release', 'take the brake off: connections that were held are tried again').action(
     async (name: string, { json }: Options) => {
       await oneApp(tools(), name);
-      const released = await tools().brakes.release(name, tools().clock.now());
+      const released = await tools().brakes.release(name, tools().clock.now(), tools().act);
       await tellGuardian(bench, name, 'release');
       if (json) return printJson(terminal, { app: name, released });
       terminal.out(released.length === 0 ? 'The brake was not on.\n' : `Released in ${released.join(', ')}.\n`);
@@ -69,10 +72,11 @@ function addAppVerb(noun: Command, usage: string, description: string): Command 
 
 async function show({ terminal, tools }: Bench, name: string, json: true | undefined): Promise<void> {
   const app = await oneApp(tools(), name);
-  const [stored, found, stopped] = await Promise.all([
+  const [stored, found, stopped, happened] = await Promise.all([
     tools().apps.manySecrets(name),
     tools().troubles.many(name),
     tools().brakes.many(name),
+    tools().audit.manyOfApp(name, LAST_EVENTS),
   ]);
   const secrets = stored.map(buildSecretResource);
   const troubles = found.map((trouble) => ({
@@ -89,7 +93,12 @@ async function show({ terminal, tools }: Bench, name: string, json: true | undef
     tripped_at: formatTime(brake.trippedAtMs),
     released_at: formatTime(brake.releasedAtMs),
   }));
-  if (json) return printJson(terminal, { ...app, secrets, troubles, brakes });
+  const events = happened.map(({ atMs, correlationId, ...event }) => ({
+    at: formatTime(atMs),
+    ...event,
+    correlation_id: correlationId,
+  }));
+  if (json) return printJson(terminal, { ...app, secrets, troubles, brakes, events });
   const { landing, ...facts } = app;
   printFacts(terminal, [
     ['app', facts.app],
@@ -112,6 +121,18 @@ async function show({ terminal, tools }: Bench, name: string, json: true | undef
   for (const { data_center: at, tripped_at: since } of brakes.filter(({ on }) => on)) {
     terminal.out(`\n${at}: the brake is on since ${since}\n`);
   }
+  if (events.length === 0) return;
+  terminal.out('\n');
+  const header = ['last events', 'type', 'actor', 'of', 'reason', 'correlation id'];
+  const rows = events.map((event) => [
+    event.at,
+    event.type,
+    event.actor,
+    event.subject,
+    event.reason,
+    event.correlation_id,
+  ]);
+  printTable(terminal, header, rows);
 }
 
 async function addSecret(
@@ -129,7 +150,11 @@ async function addSecret(
     vault.seal(secret, sealContexts.clientSecret(id)),
     vault.fingerprint(secret, 'app_secrets'),
   ]);
-  const outcome = await apps.addSecret(name, { id, sealed, fingerprint, createdAtMs: clock.now() }, { revive: true });
+  const outcome = await apps.addSecret(
+    name,
+    { id, sealed, fingerprint, createdAtMs: clock.now() },
+    { revive: true, act: tools().act },
+  );
   await tellGuardian(bench, name, 'probe');
   const secrets = (await apps.manySecrets(name)).map(buildSecretResource);
   if (json) return printJson(terminal, { app: name, outcome, secrets });
@@ -144,7 +169,7 @@ async function retireSecret(
   { json, force }: Options & { readonly force?: true },
 ): Promise<void> {
   await oneApp(tools(), name);
-  const { apps, clock } = tools();
+  const { apps, clock, act } = tools();
   const inUse = (await apps.manySecrets(name)).filter(({ retiredAtMs }) => retiredAtMs === null);
   const chosen = id === undefined ? allButTheOneThatWorks(inUse) : [id];
   if (id !== undefined && !inUse.some((secret) => secret.id === id)) {
@@ -154,7 +179,7 @@ async function retireSecret(
     throw new AppError('conflict', 'It is the last one: without it the app is blocked. --force retires it anyway.');
   }
   const retired: string[] = [];
-  for (const secret of chosen) if (await apps.retireSecret(name, secret, clock.now())) retired.push(secret);
+  for (const secret of chosen) if (await apps.retireSecret(name, secret, clock.now(), act)) retired.push(secret);
   const secrets = (await apps.manySecrets(name)).map(buildSecretResource);
   if (json) return printJson(terminal, { app: name, retired, secrets });
   terminal.out(retired.length === 0 ? 'There is nothing to retire.\n' : `Retired: ${retired.join(', ')}.\n`);

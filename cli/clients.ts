@@ -55,8 +55,8 @@ export function addClients(program: Command, bench: Bench): void {
   addVerb(noun, 'revoke', 'refuse a client from now on')
     .argument('<client-id>', 'its id', parseText)
     .action(async (id: string, { json }: { readonly json?: true }) => {
-      const { clients, clock } = tools();
-      await clients.revoke(id, clock.now());
+      const { clients, clock, act } = tools();
+      await clients.revoke(id, clock.now(), act);
       const client = await clients.maybeOne(id);
       if (client === null) throw new AppError('not-found', `There is no client ${id}`);
       const resource = buildClientResource(client);
@@ -66,7 +66,7 @@ export function addClients(program: Command, bench: Bench): void {
 }
 
 async function create({ terminal, tools }: Bench, options: CreateOptions): Promise<void> {
-  const { config, clients, clock } = tools();
+  const { config, clients, clock, act } = tools();
   const { name, json, jwk: file, ttl } = options;
   if (file !== undefined && ttl !== undefined) {
     throw new AppError('bad-request', '--ttl: a client with a key of its own decides how long its tokens live');
@@ -79,7 +79,7 @@ async function create({ terminal, tools }: Bench, options: CreateOptions): Promi
 
   if (file !== undefined) {
     const jwk = await parsePublicJwk(await readAll(terminal, file));
-    await clients.create({ ...client, jwk, expiresAtMs: null });
+    await clients.create({ ...client, jwk, expiresAtMs: null }, act);
     if (json) return printJson(terminal, { client_id: id, token: null, expires_at: null });
     return printFacts(terminal, [['client id', id]]);
   }
@@ -96,7 +96,7 @@ async function create({ terminal, tools }: Bench, options: CreateOptions): Promi
   const issuer = await tools().issuer();
   const request = { issuer: config.publicUrl, clientId: id, scopes, apps, principals };
   const { token, expiresAtMs } = await issuer.mint({ ...request, ttlMs: ttl ?? DEFAULT_TOKEN_TTL_MS });
-  await clients.create({ ...client, jwk: null, expiresAtMs });
+  await clients.create({ ...client, jwk: null, expiresAtMs }, act);
   // The one time that it is shown.
   const shown = token.reveal();
   if (json) return printJson(terminal, { client_id: id, token: shown, expires_at: formatTime(expiresAtMs) });

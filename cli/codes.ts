@@ -56,8 +56,8 @@ export function addCodes(program: Command, bench: Bench): void {
     .argument('<app>', 'name of the app', parseApp)
     .argument('<id>', 'id of the code, as the list shows it', parseText)
     .action(async (app: string, id: string, { json }: { readonly json?: true }) => {
-      const { codes, clock } = tools();
-      const revoked = await codes.revoke(app, id, clock.now());
+      const { codes, clock, act } = tools();
+      const revoked = await codes.revoke(app, id, clock.now(), act);
       const code = (await codes.many(app)).find((known) => known.id === id);
       if (code === undefined) throw new AppError('not-found', `App ${app} has no code ${id}`);
       if (!revoked && code.usedAtMs !== null) throw new AppError('conflict', `Code ${id} has been used already`);
@@ -68,7 +68,7 @@ export function addCodes(program: Command, bench: Bench): void {
 }
 
 async function create({ terminal, tools }: Bench, app: string, options: CreateOptions): Promise<void> {
-  const { apps, codes, clock } = tools();
+  const { apps, codes, clock, act } = tools();
   if ((await apps.maybeOne(app)) === null) {
     throw new AppError('not-found', `There is no app ${app}`, { details: { app } });
   }
@@ -82,7 +82,8 @@ async function create({ terminal, tools }: Bench, app: string, options: CreateOp
     label: options.label ?? null,
     customerRef: options.customerRef ?? null,
     principal: options.principal ?? null,
-    createdBy: `cli:${terminal.user}`,
+    createdBy: act.actor,
+    correlationId: act.correlationId,
     createdAtMs,
     expiresAtMs,
   });

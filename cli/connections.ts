@@ -65,14 +65,13 @@ async function revive(bench: Bench, key: ConnectionKey, reason: string | null): 
     const details = { state: before.state };
     throw new AppError('conflict', `The connection is ${before.state}: only a dead one can be revived`, { details });
   }
-  const actor = `cli:${bench.terminal.user}`;
-  const recorded = await record(tools, key, { name: 'revive', actor, reason });
+  const recorded = await record(tools, key, 'revive', reason);
   if (recorded.state === before.state) {
     throw new AppError('reauthorization-required', 'No token is left on file: only a new Connect helps');
   }
   try {
     // It is no pause that ends: any command makes the workflow read the row.
-    await (await tools.lifecycle()).command(key, 'resume', { actor });
+    await (await tools.lifecycle()).command(key, 'resume', inputOf(tools, null));
   } catch (error) {
     if (!isAppError(error, 'temporal-unavailable')) throw error;
     bench.tryAgain(`revive: recorded. ${error.message}; the rest follows when it is back.`);
@@ -157,8 +156,7 @@ function addCommand(noun: Command, bench: Bench, name: LifecycleCommand, descrip
 async function command(bench: Bench, key: ConnectionKey, name: LifecycleCommand, reason: string | null): Promise<void> {
   const tools = bench.tools();
   const before = await oneConnection(tools, key);
-  const actor = `cli:${bench.terminal.user}`;
-  const recorded = name === 'refresh' ? before : await record(tools, key, { name, actor, reason });
+  const recorded = name === 'refresh' ? before : await record(tools, key, name, reason);
   if (isEnded(recorded.state)) {
     if (name === 'revoke') return;
     const details = { state: recorded.state };
@@ -168,7 +166,7 @@ async function command(bench: Bench, key: ConnectionKey, name: LifecycleCommand,
   }
   try {
     const lifecycle = await tools.lifecycle();
-    const { settled } = await lifecycle.command(key, name, { actor, ...(reason !== null && { reason }) });
+    const { settled } = await lifecycle.command(key, name, inputOf(tools, reason));
     if (!settled) bench.tryAgain(`${name}: still at work; it goes on by itself.`);
   } catch (error) {
     if (name === 'refresh' || !isAppError(error, 'temporal-unavailable')) throw error;
@@ -179,21 +177,26 @@ async function command(bench: Bench, key: ConnectionKey, name: LifecycleCommand,
 async function record(
   tools: Toolbox,
   key: ConnectionKey,
-  order: {
-    readonly name: 'revoke' | 'pause' | 'resume' | 'revive';
-    readonly actor: string;
-    readonly reason: string | null;
-  },
+  name: 'revoke' | 'pause' | 'resume' | 'revive',
+  reason: string | null,
 ): Promise<Connection> {
   const recorded = await tools.connections.transact(key, (aggregate) =>
     applyCommand(aggregate, {
-      ...order,
+      ...tools.act,
+      name,
+      reason,
       nowMs: tools.clock.now(),
       policy: refreshPolicyOf(tools.config),
       workflowId: connectionWorkflowId(key),
     }),
   );
   return recorded ?? unknownConnection(key);
+}
+
+/** Who asks and why, for the workflow. */
+function inputOf({ act }: Toolbox, reason: string | null) {
+  const { actor, correlationId } = act;
+  return { actor, ...(correlationId !== null && { correlationId }), ...(reason !== null && { reason }) };
 }
 
 async function oneConnection(tools: Toolbox, key: ConnectionKey): Promise<Connection> {

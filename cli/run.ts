@@ -35,7 +35,7 @@ export async function runCli(argv: readonly string[], variables: Variables, term
   const bench: Bench = {
     terminal,
     tools() {
-      toolbox ??= createToolbox(parseConfig(completed, 'cli'));
+      toolbox ??= createToolbox(parseConfig(completed, 'cli'), terminal.user);
       return toolbox;
     },
     tryAgain(why) {

@@ -1,10 +1,21 @@
 /** What verbs work with, opened when a verb asks for it: reading ones need a database and nothing else. */
+import { randomUUID } from 'node:crypto';
+import type { Act } from '../core/audit-entry.ts';
 import type { Clock, Vault } from '../core/ports.ts';
 import type { ReconcileStore } from '../core/reconcile.ts';
-import type { AppStore, AppTroubleStore, BrakeStore, ClientStore, CodeStore, ConnectionStore } from '../core/stores.ts';
+import type {
+  AppStore,
+  AppTroubleStore,
+  AuditStore,
+  BrakeStore,
+  ClientStore,
+  CodeStore,
+  ConnectionStore,
+} from '../core/stores.ts';
 import { AppError } from '../core/errors.ts';
 import { createAppStore } from '../db/app-store.ts';
 import { createAppTroubleStore } from '../db/app-trouble.ts';
+import { createAuditStore } from '../db/audit-store.ts';
 import { createClientStore } from '../db/client-store.ts';
 import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
@@ -24,6 +35,9 @@ import type { LifecycleClient } from './lifecycle-client.ts';
 export interface Toolbox {
   readonly config: Config;
   readonly clock: Clock;
+  /** The person at the keyboard; everything that one call does has the same correlation id. */
+  readonly act: Act;
+  readonly audit: AuditStore;
   readonly apps: AppStore;
   readonly troubles: AppTroubleStore;
   readonly brakes: BrakeStore;
@@ -39,7 +53,7 @@ export interface Toolbox {
   close(): Promise<void>;
 }
 
-export function createToolbox(config: Config): Toolbox {
+export function createToolbox(config: Config, user: string): Toolbox {
   const pool = createPool({ url: config.databaseUrl, max: 2, log: quietLog, applicationName: 'evergrant cli' });
   const closers: (() => Promise<void>)[] = [() => pool.end()];
   const clock = systemClock;
@@ -55,6 +69,8 @@ export function createToolbox(config: Config): Toolbox {
   return {
     config,
     clock,
+    act: { actor: `cli:${user}`, reason: null, correlationId: randomUUID() },
+    audit: createAuditStore(pool),
     apps: createAppStore(pool),
     troubles: createAppTroubleStore(pool),
     brakes: createBrakeStore(pool),

@@ -25,6 +25,8 @@ export interface Command extends Times {
   /** `client:{id}`, `cli:{user}`, `operator`. */
   readonly actor: string;
   readonly reason: string | null;
+  /** Of the request; null or missing where nobody has one. */
+  readonly correlationId?: string | null;
 }
 
 /** Applies a command; the connection as it is afterwards, null when there is none. Idempotent. */

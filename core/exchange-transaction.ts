@@ -31,6 +31,8 @@ export interface AcceptConnect extends ExchangeTimes {
   readonly sessionId: string;
   readonly actor: string;
   /** Id of the row, used if there is none yet. */
+  /** Of the request that completed it. */
+  readonly correlationId?: string | null;
   readonly newConnectionId: string;
   readonly principalType: PrincipalType;
 }
@@ -44,7 +46,8 @@ export function acceptConnect(aggregate: Aggregate, input: AcceptConnect): Decis
     customerRef: session?.customerRef ?? null,
     userId: session?.userId ?? null,
   } as const;
-  const transition = reduceConnection(before, event, exchangeContext(input, input.actor));
+  const context = { ...exchangeContext(input, input.actor), correlationId: input.correlationId ?? null };
+  const transition = reduceConnection(before, event, context);
   if (aggregate.connection !== null) return { result: transition.connection, changes: transition };
   // The trail of a new connection begins with no state at all.
   const events = transition.events.map((entry) => ({ ...entry, stateFrom: null }));

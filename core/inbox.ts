@@ -11,6 +11,8 @@ import type { ConnectionSnapshot } from './connection.ts';
 export interface AskedBy {
   readonly actor: string;
   readonly reason: string | null;
+  /** Of the request; missing where nobody has one, as in the Temporal UI. */
+  readonly correlationId?: string;
 }
 
 export type Wish =

@@ -20,6 +20,7 @@ import type { AppTrouble } from './aggregate.ts';
 import type { Verdict } from './concur-codes.ts';
 import { decideDeath } from './brake.ts';
 import { type Connection, isEnded } from './connection.ts';
+import type { AskedBy } from './inbox.ts';
 import { horizonMs, keepAliveAtMs, LEAST_INTERVAL_MS, type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 import { audit, type GrantFacts, type Remaining, type TransitionContext } from './transition.ts';
 import { isProof } from './refresh-transitions.ts';
@@ -37,7 +38,7 @@ export interface BeginRefresh {
   /** Version that the caller knows; a newer one on file means that the work is done. Null: no matter. */
   readonly expectedVersion: number | null;
   /** Who asked for it, where somebody did: a command is on record. */
-  readonly askedBy?: { readonly actor: string; readonly reason: string | null };
+  readonly askedBy?: AskedBy;
   readonly nowMs: number;
   readonly policy: RefreshPolicy;
   readonly workflowId: string;

@@ -4,7 +4,7 @@
  */
 import type { Aggregate, Decision } from './aggregate.ts';
 import type { AppTrouble } from './aggregate.ts';
-import type { AuditEntry } from './audit-entry.ts';
+import type { Act, AuditEntry, InstallationEvent } from './audit-entry.ts';
 import type { CrowdQuestion } from './crowd.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
 
@@ -30,7 +30,7 @@ export interface ConnectionStore {
   maybeAccessToken(key: ConnectionKey): Promise<StoredAccessToken | null>;
   /** Batched; keeps the latest. */
   touchRead(reads: readonly (ConnectionKey & { readonly atMs: number })[]): Promise<void>;
-  setCustomerRef(key: ConnectionKey, customerRef: string | null, actor: string): Promise<Connection | null>;
+  setCustomerRef(key: ConnectionKey, customerRef: string | null, act: Act): Promise<Connection | null>;
   events(key: ConnectionKey, page: { readonly cursor?: string; readonly limit: number }): Promise<Page<StoredEvent>>;
 }
 
@@ -66,6 +66,30 @@ export interface StoredEvent extends AuditEntry {
 }
 
 // ── Connect sessions ───────────────────────────────────────────────────────────────────────────────────────
+// ── The trail of the installation ──────────────────────────────────────────────────────────────────────────
+
+/**
+ * Acts that belong to no single connection. Stores write them in the transaction of the change itself; `record` is
+ * for acts that change nothing, such as an export.
+ */
+export interface AuditStore {
+  record(event: InstallationEvent): Promise<void>;
+  /** What happened to an app and all that is its own, newest first. `limit`: 1 to 200. */
+  manyOfApp(app: string, limit: number): Promise<readonly StoredInstallationEvent[]>;
+  /** Puts the first read of a version by a client on the connection's trail; what is on record already is passed over. */
+  recordReads(reads: readonly TokenRead[]): Promise<void>;
+}
+
+export interface StoredInstallationEvent extends InstallationEvent {
+  readonly id: string;
+}
+
+/** A client was handed the access token of this version. */
+export interface TokenRead extends ConnectionKey, Omit<Act, 'reason'> {
+  readonly version: number;
+  readonly atMs: number;
+}
+
 
 export type LandingMode = 'sign-in' | 'verification-code' | 'confirm';
 
@@ -158,7 +182,7 @@ export interface CodeStore {
     readonly expiresAtMs: number;
   }): Promise<{ readonly id: string }>;
   many(app: string): Promise<readonly StoredCode[]>;
-  revoke(app: string, id: string, atMs: number): Promise<boolean>;
+  revoke(app: string, id: string, atMs: number, act: Act): Promise<boolean>;
 }
 
 export interface StoredCode {
@@ -169,6 +193,8 @@ export interface StoredCode {
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly usedAtMs: number | null;
+      /** Id of the browser's request, for the audit trail. */
+      readonly correlationId?: string;
   readonly revokedAtMs: number | null;
 }
 
@@ -205,6 +231,8 @@ export interface Landing {
   readonly manageUrl: string | null;
   readonly listingUrl: string | null;
   readonly nextSteps: readonly string[];
+    /** Id of the request that asked for it, for the audit trail. */
+    readonly correlationId?: string | null;
 }
 
 export interface AppSecretFacts {
@@ -230,10 +258,13 @@ export interface AppStore {
   /** Concur took this secret; keeps the latest. */
   noteSecretWorked(app: string, id: string, atMs: number): Promise<void>;
   /** False when there is no such secret, or it is retired already. */
-  retireSecret(app: string, id: string, atMs: number): Promise<boolean>;
-  /** Adds or changes; refuses (`conflict`) a changed client id. Never removes. */
+  retireSecret(app: string, id: string, atMs: number, act: Act): Promise<boolean>;
+  /** Adds or changes, as the apps file says; refuses (`conflict`) a changed client id. Never removes. */
   apply(app: App): Promise<'added' | 'changed' | 'unchanged'>;
-  /** With `revive` one that was retired is back in use, as if it had been added now. */
+  /**
+   * With `revive` one that was retired is back in use, as if it had been added now. Without `act` it is the apps file
+   * that brings it.
+   */
   addSecret(
     app: string,
     secret: {
@@ -242,7 +273,7 @@ export interface AppStore {
       readonly fingerprint: string;
       readonly createdAtMs: number;
     },
-    options?: { readonly revive: boolean },
+    options?: { readonly revive?: boolean; readonly act?: Act },
   ): Promise<'added' | 'known' | 'revived'>;
 }
 
@@ -256,7 +287,7 @@ export interface Brake {
 export interface BrakeStore {
   many(app: string): Promise<readonly Brake[]>;
   /** Takes the brake off in every data centre of the app where it is on; which those are. */
-  release(app: string, atMs: number): Promise<readonly string[]>;
+  release(app: string, atMs: number, act: Act): Promise<readonly string[]>;
 }
 
 /** Trouble with the apps' own credentials, and the connections that wait for its end or for the brake's release. */
@@ -302,10 +333,10 @@ export interface ApiClient {
 }
 
 export interface ClientStore {
-  create(client: ApiClient): Promise<void>;
+  create(client: ApiClient, act: Act): Promise<void>;
   maybeOne(id: string): Promise<ApiClient | null>;
   many(): Promise<readonly ApiClient[]>;
-  revoke(id: string, atMs: number): Promise<boolean>;
+  revoke(id: string, atMs: number, act: Act): Promise<boolean>;
 }
 
 /** Signing keys of the built-in issuer: the private JWK is sealed under `issuer_keys:{kid}:private_jwk`. */

@@ -84,6 +84,8 @@ export interface TransitionContext {
   readonly reason: string | null;
 }
 
+  /** Of the request that asks for it, where no call to Concur has one. */
+  readonly correlationId?: string | null;
 export interface Transition {
   readonly connection: Connection;
   readonly events: readonly AuditEntry[];
@@ -149,7 +151,7 @@ export function audit(
     stateTo: changed ? after.state : null,
     version: after.version,
     concurCode: null,
-    correlationId: null,
+    correlationId: context.correlationId ?? null,
     userId: null,
     atMs: context.nowMs,
     ...entry,

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import { AppError } from '../core/errors.ts';
 import type { App, AppSecretFacts, AppStore } from '../core/stores.ts';
+import { APPS_FILE, writeAudit } from './audit-store.ts';
 import { buildUpsert, type Columns, msOf, timeOf } from './columns.ts';
 import { lockKey, query, transact } from './query.ts';
 
@@ -59,14 +60,16 @@ export function createAppStore(pool: Pool): AppStore {
       );
     },
 
-    async retireSecret(app, id, atMs) {
-      const { rowCount } = await query(
-        pool,
-        'UPDATE app_secrets SET retired_at = $3 WHERE app = $1 AND id = $2 AND retired_at IS NULL',
-        [app, id, timeOf(atMs)],
-      );
-      return rowCount === 1;
-    },
+    retireSecret: (app, id, atMs, act) =>
+      transact(pool, {}, async (send) => {
+        const [changed] = await send({
+          text: 'UPDATE app_secrets SET retired_at = $3 WHERE app = $1 AND id = $2 AND retired_at IS NULL',
+          values: [app, id, timeOf(atMs)],
+        });
+        const result = changed?.rowCount === 1;
+        const event = { type: 'app.secret-retired', app, subject: id, atMs };
+        return { result, writes: result ? [writeAudit(act, event)] : [] };
+      }),
 
     apply: (app) =>
       transact(pool, { locks: [lockKey('app', app.app)] }, async (send) => {
@@ -75,22 +78,27 @@ export function createAppStore(pool: Pool): AppStore {
         if (row !== undefined && row.client_id !== app.clientId) {
           throw new AppError('conflict', `The client id of app ${app.app} has changed`, { details: { app: app.app } });
         }
-        if (row !== undefined && isDeepStrictEqual(buildApp(row), app)) return { result: 'unchanged', writes: [] };
-        return { result: row === undefined ? 'added' : 'changed', writes: [writeApp(app)] };
+        const before = row === undefined ? null : buildApp(row);
+        if (before !== null && isDeepStrictEqual(before, app)) return { result: 'unchanged', writes: [] };
+        const result = before === null ? 'added' : 'changed';
+        const event = { type: `app.${result}`, app: app.app, subject: app.app, atMs: Date.now() };
+        return { result, writes: [writeApp(app), writeAudit(APPS_FILE, { ...event, facts: changesOf(before, app) })] };
       }),
 
-    async addSecret(app, { id, sealed, fingerprint, createdAtMs }, { revive } = { revive: false }) {
-      const { rows } = await query<{ id: string }>(
-        pool,
-        `INSERT INTO app_secrets AS s (id, app, sealed, fingerprint, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (app, fingerprint) DO UPDATE SET retired_at = NULL, created_at = excluded.created_at
-         WHERE $6 AND s.retired_at IS NOT NULL RETURNING s.id`,
-        [id, app, sealed, fingerprint, timeOf(createdAtMs), revive],
-      );
-      const kept = rows[0]?.id;
-      if (kept === undefined) return 'known';
-      return kept === id ? 'added' : 'revived';
-    },
+    addSecret: (app, { id, sealed, fingerprint, createdAtMs }, { revive = false, act = APPS_FILE } = {}) =>
+      transact(pool, {}, async (send) => {
+        const [stored] = await send({
+          text: `INSERT INTO app_secrets AS s (id, app, sealed, fingerprint, created_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (app, fingerprint) DO UPDATE SET retired_at = NULL, created_at = excluded.created_at
+            WHERE $6 AND s.retired_at IS NOT NULL RETURNING s.id`,
+          values: [id, app, sealed, fingerprint, timeOf(createdAtMs), revive],
+        });
+        const kept: string | undefined = stored?.rows[0]?.id;
+        if (kept === undefined) return { result: 'known', writes: [] };
+        const result = kept === id ? 'added' : 'revived';
+        const event = { type: `app.secret-${result}`, app, subject: kept, atMs: createdAtMs };
+        return { result, writes: [writeAudit(act, event)] };
+      }),
   };
 }
 
@@ -126,6 +134,13 @@ const appColumns: Columns<App> = {
   allow_password_login: ({ allowPasswordLogin }) => allowPasswordLogin,
   updated_at: () => new Date(),
 };
+
+/** Names of what has changed; the new values are in the app's row, and of the landing page only that it changed. */
+function changesOf(before: App | null, app: App): Readonly<Record<string, unknown>> {
+  if (before === null) return { clientId: app.clientId, flow: app.flow, landing: app.landing.mode };
+  const names = Object.keys(app) as (keyof App)[];
+  return { changed: names.filter((name) => !isDeepStrictEqual(before[name], app[name])) };
+}
 
 function writeApp(app: App) {
   return buildUpsert('apps', appColumns, app, { key: 'app' });

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { ApiClient, ClientStore } from '../core/stores.ts';
+import { writeAudit } from './audit-store.ts';
 import { buildInsert, type Columns, msOf, timeOf } from './columns.ts';
 import { notifyStatement } from './notice-channel.ts';
 import { query, transact } from './query.ts';
@@ -20,10 +21,19 @@ interface ClientRow {
 /** {@link ClientStore} on PostgreSQL. Every change is announced, so that a revocation acts within seconds. */
 export function createClientStore(pool: Pool): ClientStore {
   return {
-    create: (client) =>
+    create: (client, act) =>
       transact(pool, {}, async () => ({
         result: undefined,
-        writes: [buildInsert('clients', clientColumns, client), notifyStatement({ kind: 'client', id: client.id })],
+        writes: [
+          buildInsert('clients', clientColumns, client),
+          writeAudit(act, {
+            ...eventOf(client),
+            type: 'client.created',
+            atMs: client.createdAtMs,
+            facts: factsOf(client),
+          }),
+          notifyStatement({ kind: 'client', id: client.id }),
+        ],
       })),
 
     async maybeOne(id) {
@@ -36,16 +46,28 @@ export function createClientStore(pool: Pool): ClientStore {
       return rows.map(buildClient);
     },
 
-    revoke: (id, atMs) =>
+    revoke: (id, atMs, act) =>
       transact(pool, {}, async (send) => {
         const [changed] = await send({
-          text: 'UPDATE clients SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL',
+          text: 'UPDATE clients SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING *',
           values: [id, timeOf(atMs)],
         });
-        const result = changed?.rowCount === 1;
-        return { result, writes: result ? [notifyStatement({ kind: 'client', id })] : [] };
+        const row: ClientRow | undefined = changed?.rows[0];
+        if (row === undefined) return { result: false, writes: [] };
+        const event = { ...eventOf(buildClient(row)), type: 'client.revoked', atMs, facts: { name: row.name } };
+        return { result: true, writes: [writeAudit(act, event), notifyStatement({ kind: 'client', id })] };
       }),
   };
+}
+
+/** A client of several apps is told of under none of them. */
+function eventOf({ id, apps }: ApiClient) {
+  const [app = null, ...others] = apps === '*' ? [] : apps;
+  return { subject: id, app: others.length === 0 ? app : null };
+}
+
+function factsOf({ name, scopes, apps, principals, jwk, expiresAtMs }: ApiClient) {
+  return { name, scopes, apps, principals, kind: jwk === null ? 'token' : 'jwk', expiresAt: timeOf(expiresAtMs) };
 }
 
 const clientColumns: Columns<ApiClient> = {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { CodeStore, StoredCode } from '../core/stores.ts';
+import { writeAudit } from './audit-store.ts';
 import { buildInsert, type Columns, msOf, timeOf } from './columns.ts';
-import { query } from './query.ts';
+import { query, transact } from './query.ts';
 
 type NewCode = Parameters<CodeStore['create']>[0] & { readonly id: string };
 
@@ -20,11 +21,18 @@ interface CodeRow {
 /** {@link CodeStore} on PostgreSQL: verification codes by their fingerprints. Lists are newest first. */
 export function createCodeStore(pool: Pool): CodeStore {
   return {
-    async create(code) {
+    create(code) {
       const id = randomUUID();
-      const { text, values } = buildInsert('verification_codes', codeColumns, { ...code, id });
-      await query(pool, text, values);
-      return { id };
+      const { app, label, customerRef, principal, expiresAtMs, createdBy: actor, correlationId = null } = code;
+      const event = { type: 'code.created', app, subject: id, atMs: code.createdAtMs };
+      const facts = { label, customerRef, principal, expiresAt: timeOf(expiresAtMs) };
+      return transact(pool, {}, async () => ({
+        result: { id },
+        writes: [
+          buildInsert('verification_codes', codeColumns, { ...code, id }),
+          writeAudit({ actor, reason: null, correlationId }, { ...event, facts }),
+        ],
+      }));
     },
 
     async many(app) {
@@ -37,15 +45,17 @@ export function createCodeStore(pool: Pool): CodeStore {
       return rows.map(buildCode);
     },
 
-    async revoke(app, id, atMs) {
-      const { rowCount } = await query(
-        pool,
-        `UPDATE verification_codes SET revoked_at = $3
-         WHERE app = $1 AND id = $2 AND revoked_at IS NULL AND used_at IS NULL`,
-        [app, id, timeOf(atMs)],
-      );
-      return rowCount === 1;
-    },
+    revoke: (app, id, atMs, act) =>
+      transact(pool, {}, async (send) => {
+        const [changed] = await send({
+          text: `UPDATE verification_codes SET revoked_at = $3
+            WHERE app = $1 AND id = $2 AND revoked_at IS NULL AND used_at IS NULL`,
+          values: [app, id, timeOf(atMs)],
+        });
+        const result = changed?.rowCount === 1;
+        const event = { type: 'code.revoked', app, subject: id, atMs };
+        return { result, writes: result ? [writeAudit(act, event)] : [] };
+      }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Aggregate, Decision } from '../core/aggregate.ts';
 import { AppError } from '../core/errors.ts';
 import type { CompleteResult, SessionStore } from '../core/stores.ts';
 import { connectionLock, decideAndWrite } from './aggregate.ts';
+import { writeAudit } from './audit-store.ts';
 import { timeOf } from './columns.ts';
 import { lockKey, type Outcome, query, type Send, type Statement, transact } from './query.ts';
 import { buildBrowserSession, type SessionRow } from './session-row.ts';
@@ -111,10 +112,10 @@ async function judgeCode(send: Send, session: SessionRow, input: CompleteInput):
     text: `UPDATE verification_codes SET used_at = $3, used_by_session = $4
       WHERE app = $1 AND fingerprint = $2 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > $3
         AND (principal IS NULL OR principal = $5)
-      RETURNING customer_ref`,
+      RETURNING id, customer_ref`,
     values: [app, codeFingerprint, timeOf(nowMs), session.id, session.principal],
   });
-  const code: { customer_ref: string | null } | undefined = used?.rows[0];
+  const code: { id: string; customer_ref: string | null } | undefined = used?.rows[0];
   if (code === undefined) {
     return refuse(
       { outcome: 'code-rejected', triesLeft: TRIES_PER_SESSION - session.code_tries - 1 },
@@ -125,10 +126,18 @@ async function judgeCode(send: Send, session: SessionRow, input: CompleteInput):
       },
     );
   }
-  await send({
-    text: 'UPDATE connect_sessions SET customer_ref = $2 WHERE id = $1',
-    values: [session.id, code.customer_ref],
-  });
+  const { correlationId = null } = input;
+  const facts = { principal: session.principal, session: session.id, customerRef: code.customer_ref };
+  await send(
+    {
+      text: 'UPDATE connect_sessions SET customer_ref = $2 WHERE id = $1',
+      values: [session.id, code.customer_ref],
+    },
+    writeAudit(
+      { actor: 'concur-admin', reason: null, correlationId },
+      { type: 'code.used', app, subject: code.id, facts, atMs: nowMs },
+    ),
+  );
   return null;
 }
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Aggregate } from '../core/aggregate.ts';
+import type { Act, AuditEntry } from '../core/audit-entry.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
 import type { ConnectionFilter, ConnectionStore, Page, StoredAccessToken, StoredEvent } from '../core/stores.ts';
 import { timeOf } from './columns.ts';
@@ -42,13 +43,11 @@ export function createConnectionStore(pool: Pool): ConnectionStore {
 
     touchRead: (reads) => touchRead(pool, reads),
 
-    setCustomerRef(key, customerRef, actor) {
+    setCustomerRef(key, customerRef, act) {
       return transact(pool, { locks: [connectionLock(key)] }, async (send) => {
         const [clock] = await send({ text: 'SELECT now() AS now' });
         const now: Date = clock?.rows[0].now;
-        return decideAndWrite(send, key, (aggregate) =>
-          decideCustomerRef(aggregate, customerRef, actor, now.getTime()),
-        );
+        return decideAndWrite(send, key, (aggregate) => decideCustomerRef(aggregate, customerRef, act, now.getTime()));
       });
     },
 
@@ -148,19 +147,17 @@ async function touchRead(pool: Pool, reads: readonly (ConnectionKey & { readonly
   await transact(pool, {}, async () => ({ result: undefined, writes: [{ text, values }] }));
 }
 
-function decideCustomerRef(aggregate: Aggregate, customerRef: string | null, actor: string, nowMs: number) {
+function decideCustomerRef(aggregate: Aggregate, customerRef: string | null, act: Act, nowMs: number) {
   const { connection: before } = aggregate;
   if (before === null || before.customerRef === customerRef) return { result: before, changes: {} };
   const connection: Connection = { ...before, customerRef };
-  const entry = {
+  const entry: AuditEntry = {
+    ...act,
     type: 'command.customer-ref-set',
-    actor,
-    reason: null,
     stateFrom: null,
     stateTo: null,
     version: before.version,
     concurCode: null,
-    correlationId: null,
     userId: null,
     atMs: nowMs,
   };

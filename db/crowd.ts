@@ -5,8 +5,9 @@ import type { Crowd, CrowdQuestion } from '../core/crowd.ts';
 import type { Changes } from '../core/aggregate.ts';
 import type { Connection } from '../core/connection.ts';
 import type { BrakeStore } from '../core/stores.ts';
+import { writeAudit } from './audit-store.ts';
 import { msOf, timeOf } from './columns.ts';
-import { lockKey, query, type Send, type Statement } from './query.ts';
+import { lockKey, query, type Send, type Statement, transact } from './query.ts';
 
 /** Deaths of one app in one data centre are decided one after the other. */
 export function crowdLock(app: string, dataCentre: string): bigint {
@@ -85,14 +86,17 @@ export function createBrakeStore(pool: Pool): BrakeStore {
       }));
     },
 
-    async release(app, atMs) {
-      const { rows } = await query<{ data_centre: string }>(
-        pool,
-        `UPDATE brakes SET released_at = greatest($2, tripped_at)
-         WHERE app = $1 AND (released_at IS NULL OR released_at < tripped_at) RETURNING data_centre`,
-        [app, timeOf(atMs)],
-      );
-      return rows.map(({ data_centre }) => data_centre).sort();
-    },
+    release: (app, atMs, act) =>
+      transact(pool, {}, async (send) => {
+        const [released] = await send({
+          text: `UPDATE brakes SET released_at = greatest($2, tripped_at)
+            WHERE app = $1 AND (released_at IS NULL OR released_at < tripped_at) RETURNING data_centre`,
+          values: [app, timeOf(atMs)],
+        });
+        const rows: { data_centre: string }[] = released?.rows ?? [];
+        const result = rows.map(({ data_centre }) => data_centre).sort();
+        const event = { type: 'app.brake-released', app, subject: app, atMs, facts: { dataCentres: result } };
+        return { result, writes: result.length === 0 ? [] : [writeAudit(act, event)] };
+      }),
   };
 }

@@ -226,14 +226,6 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   }
 }
 
-/** What a lost activity sent with its last heartbeat, or a failed one with its failure. */
-function cargoOf(error: unknown): Cargo | null {
-  if (!(error instanceof ActivityFailure)) return null;
-  const { cause } = error;
-  if (cause instanceof TimeoutFailure) return maybeCargo(cause.lastHeartbeatDetails);
-  return cause instanceof ApplicationFailure ? maybeCargo(cause.details?.[1]) : null;
-}
-
 /** Hands memo on explicitly; search attributes come from the row. */
 async function continueRun(input: LifecycleInput): Promise<never> {
   const { memo } = workflowInfo();

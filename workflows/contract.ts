@@ -89,6 +89,8 @@ export interface TokenRejectedInput extends CommandInput {
 /**
  * Answer of every update: small, as it stays in the history. `settled: false` means that the work goes on:
  * handlers answer within 20 s.
+  /** Id of the request behind it, for the audit trail. */
+  readonly correlationId?: string;
  */
 export interface CommandResult {
   readonly settled: boolean;

@@ -1,8 +1,10 @@
 /** The steps at the head of every partner route: who calls, and may they? All before any look-up. */
+import type { Act } from '../../core/audit-entry.ts';
 import { AppError } from '../../core/errors.ts';
 import type { ConnectionKey } from '../../core/connection.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { parseInput } from '../input.ts';
+import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context, Step } from '../route.ts';
 import { appName, principalId } from '../schemas/fields.ts';
 import type { Scope } from '../schemas/operation.ts';
@@ -61,6 +63,11 @@ export const requirePrincipal: Step = (ctx, next) => {
 
 export function appOf(ctx: Context): string {
   return ctx.params.app ?? '';
+}
+
+/** Who asks, why, and in which request: for the audit trail. */
+export function actOf(ctx: Context, reason: string | null = null): Act {
+  return { actor: callerSlot.get(ctx).actor, reason, correlationId: requestIdSlot.get(ctx) };
 }
 
 /** App and principal of the path, both checked. */

@@ -1,4 +1,4 @@
-/** The landing page was sent: code, session and connection in one transaction, and only then is Temporal told. */
+/** The landing page was sent: code or ticket, session and connection in one transaction, and only then is Temporal told. */
 import type { Connection } from '../../core/connection.ts';
 import { acceptConnect } from '../../core/exchange-transaction.ts';
 import { Secret } from '../../core/secret.ts';
@@ -6,6 +6,7 @@ import type { App, BrowserSession, CompleteResult } from '../../core/stores.ts';
 import { normaliseVerificationCode, verificationCodeContext } from '../../core/verification-code.ts';
 import { connectionWorkflowId } from '../../workflows/contract.ts';
 import type { ApiDeps } from '../deps.ts';
+import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context, Step } from '../route.ts';
 import { fingerprintAddress } from './address.ts';
 import { appSlot } from './find-app.ts';
@@ -15,6 +16,7 @@ import { assertOpen, sendLanding } from './landing.ts';
 import { buildPageError } from './page-error.ts';
 import type { Poker } from './poker.ts';
 import { seeOther, sessionPath } from './redirect.ts';
+import { buildSignInError, oneTicket } from './ticket.ts';
 
 interface CompleteDeps extends Pick<ApiDeps, 'vault' | 'rng' | 'clock' | 'policy' | 'sessions'> {
   readonly poker: Poker;
@@ -31,11 +33,16 @@ export function completeLanding(deps: CompleteDeps): Step {
       assertOpen(session, clock.now());
       if (code === '') return sendLanding(ctx, 'empty');
     }
-    const result = await complete(ctx, app, session, code);
+    const result = await complete(ctx, app, session, { code, ticketId: await maybeTicketId(ctx, app, session) });
     answer(ctx, session, result);
   };
 
-  async function complete(ctx: Context, app: App, session: BrowserSession, code: string | null) {
+  async function complete(
+    ctx: Context,
+    app: App,
+    session: BrowserSession,
+    { code, ticketId }: { readonly code: string | null; readonly ticketId: string | null },
+  ) {
     const key = { app: app.app, principal: session.principal };
     const nowMs = clock.now();
     const [addressFingerprint, codeFingerprint] = await Promise.all([
@@ -48,13 +55,16 @@ export function completeLanding(deps: CompleteDeps): Step {
         id: session.id,
         nowMs,
         addressFingerprint,
+        correlationId: requestIdSlot.get(ctx),
         ...(codeFingerprint === undefined ? {} : { codeFingerprint }),
+        ...(ticketId === null ? {} : { ticketId }),
       },
       (aggregate) =>
         acceptConnect(aggregate, {
           key,
           sessionId: session.id,
           actor: 'concur-admin',
+          correlationId: requestIdSlot.get(ctx),
           newConnectionId: rng.uuid(),
           principalType: app.principal,
           nowMs,
@@ -64,6 +74,13 @@ export function completeLanding(deps: CompleteDeps): Step {
     );
     if (result.outcome === 'completed') poker.poke(key, session.id);
     return result;
+  }
+
+  /** Number of the ticket that was brought, null where the mode asks for none. A session that is over takes none. */
+  async function maybeTicketId(ctx: Context, app: App, session: BrowserSession): Promise<string | null> {
+    if (app.landing.mode !== 'sign-in') return null;
+    if (session.status !== 'open') return '';
+    return (await oneTicket(vault, session, formSlot.get(ctx).ticket ?? '', clock.now())).id;
   }
 
   /** What can't be a code is counted as a wrong one: nobody learns what codes look like for nothing. */
@@ -76,12 +93,10 @@ export function completeLanding(deps: CompleteDeps): Step {
 function codeOf(ctx: Context, { landing }: App): string | null {
   switch (landing.mode) {
     case 'confirm':
+    case 'sign-in':
       return null;
     case 'verification-code':
       return formSlot.get(ctx).code?.trim() ?? '';
-    case 'sign-in':
-      // Its page has no form: who it is has to come from the partner.
-      throw buildPageError('page-out-of-date');
   }
 }
 
@@ -99,6 +114,10 @@ function answer(ctx: Context, session: BrowserSession, result: CompleteResult<Co
       throw buildPageError('session-expired');
     case 'code-rejected':
       return sendLanding(ctx, 'rejected');
+    case 'ticket-rejected':
+      throw buildSignInError('sign-in-rejected', session);
+    case 'ticket-expired':
+      throw buildSignInError('sign-in-expired', session);
     case 'rate-limited':
       throw buildPageError('rate-limited', { retryAfterMs: result.retryAfterMs });
   }

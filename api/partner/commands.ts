@@ -6,7 +6,7 @@ import { applyCommand, type CommandName } from '../../core/command-transaction.t
 import { isEnded, isLiving, type Connection, type ConnectionKey } from '../../core/connection.ts';
 import { AppError, isAppError } from '../../core/errors.ts';
 import { connectionWorkflowId } from '../../workflows/contract.ts';
-import { authenticate, callerSlot, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
+import { actOf, authenticate, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
 import { problemOfState } from '../connection-problems.ts';
 import type { ApiDeps, GatewayCommand } from '../deps.ts';
 import { bodyInput } from '../input.ts';
@@ -56,7 +56,7 @@ function command(deps: ApiDeps, name: string, scope: Scope, summary: string, act
       requireApp,
       requirePrincipal,
       body.read,
-      (ctx) => act(deps, keyOf(ctx), { actor: callerSlot.get(ctx).actor, reason: body.get(ctx).reason ?? null }, ctx),
+      (ctx) => act(deps, keyOf(ctx), actOf(ctx, body.get(ctx).reason), ctx),
     ],
   };
 }
@@ -115,12 +115,12 @@ async function record(
   deps: ApiDeps,
   key: ConnectionKey,
   name: CommandName,
-  { actor, reason }: GatewayCommand,
+  given: GatewayCommand,
 ): Promise<{ readonly connection: Connection; readonly isChanged: boolean }> {
   const { clock, policy, connections } = deps;
   const workflowId = connectionWorkflowId(key);
   const { before, connection } = await connections.transact(key, (aggregate) => {
-    const command = { name, actor, reason, nowMs: clock.now(), policy, workflowId };
+    const command = { name, ...given, nowMs: clock.now(), policy, workflowId };
     const { result, changes } = applyCommand(aggregate, command);
     return { result: { before: aggregate.connection, connection: result }, changes };
   });

@@ -2,6 +2,7 @@
 import { AppError } from '../../core/errors.ts';
 import { buildEventResource } from '../../core/event-resource.ts';
 import {
+  actOf,
   appOf,
   authenticate,
   callerSlot,
@@ -114,7 +115,7 @@ function patchConnection(deps: ApiDeps): Route {
       async (ctx) => {
         const app = await oneApp(deps, appOf(ctx));
         const { customer_ref: customerRef } = body.get(ctx);
-        const connection = await deps.connections.setCustomerRef(keyOf(ctx), customerRef, callerSlot.get(ctx).actor);
+        const connection = await deps.connections.setCustomerRef(keyOf(ctx), customerRef, actOf(ctx));
         if (connection === null) throw new AppError('not-found', 'There is no such connection.');
         ctx.body = resourceOf(deps, app, connection);
       },

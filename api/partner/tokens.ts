@@ -1,6 +1,6 @@
 /** Access tokens for partner services, and what they tell about ones that SAP Concur refused. */
 import { type ConnectionKey, isLiving } from '../../core/connection.ts';
-import { authenticate, callerSlot, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
+import { actOf, authenticate, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { ApiDeps } from '../deps.ts';
 import { bodyInput, queryInput } from '../input.ts';
@@ -39,7 +39,7 @@ function readToken(deps: ApiDeps): Route {
       query.read,
       async (ctx) => {
         ctx.set('cache-control', 'no-store');
-        ctx.body = await deps.tokens.read(keyOf(ctx), (query.get(ctx).min_ttl ?? 0) * 1_000);
+        ctx.body = await deps.tokens.read(keyOf(ctx), (query.get(ctx).min_ttl ?? 0) * 1_000, actOf(ctx));
       },
     ],
   };
@@ -82,8 +82,8 @@ function reportRejection(deps: ApiDeps): Route {
         // An older version is dealt with, a newer one was never handed out; what has ended can't be checked any more.
         const isCurrent = version === connection.version && isLiving(connection.state);
         if (isCurrent && isNew(key, version)) {
-          const { actor } = callerSlot.get(ctx);
-          await deps.lifecycle.tokenRejected(key, { version, status: status ?? null, actor });
+          const { actor, correlationId } = actOf(ctx);
+          await deps.lifecycle.tokenRejected(key, { version, status: status ?? null, actor, correlationId });
         }
         ctx.status = 202;
         ctx.body = {};

@@ -8,6 +8,7 @@ import { appOf, authenticate, beyondToken, callerSlot, requireApp, requireScope 
 import { mayUsePrincipal } from '../auth/caller.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { bodyInput } from '../input.ts';
+import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Route } from '../route.ts';
 import { appParams, codeBody, codeResource } from '../schemas/inputs.ts';
 import { oneApp } from './resource.ts';
@@ -54,6 +55,7 @@ export function createVerificationCodeRoutes(deps: ApiDeps): readonly Route[] {
             customerRef: given.customer_ref ?? null,
             principal,
             createdBy: caller.actor,
+            correlationId: requestIdSlot.get(ctx),
             createdAtMs: nowMs,
             expiresAtMs: nowMs + ttlMs,
           });

@@ -303,7 +303,7 @@ describe('a client', () => {
     const path = '/v1/apps/demo/connections';
     expect((await rig.call('GET', path, { token })).status).toBe(200);
     const revokedAt = performance.now();
-    await rig.clients.revoke(id, Date.now());
+    await rig.clients.revoke(id, Date.now(), { actor: 'cli:test', reason: null, correlationId: null });
     await expect.poll(async () => (await rig.call('GET', path, { token })).status, { timeout: 5_000 }).toBe(401);
     expect(performance.now() - revokedAt).toBeLessThan(5_000);
   });

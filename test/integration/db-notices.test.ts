@@ -9,7 +9,7 @@ import { createPool } from '../../db/pool.ts';
 import { createDatabaseProxy, type DatabaseProxy } from './db-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { silentLog } from './db-silent-log.ts';
-import { buildApp, buildEntry, buildKey, buildNewConnection, NOW_MS } from './store-fixtures.ts';
+import { act, buildApp, buildEntry, buildKey, buildNewConnection, NOW_MS } from './store-fixtures.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -65,7 +65,7 @@ describe('the listener for notices', () => {
         changes: { connection: { ...connection, version: 9 }, events: [buildEntry({ type: null as never })] },
       }))
       .catch(() => undefined);
-    await createClientStore(pool).revoke('nobody', NOW_MS);
+    await createClientStore(pool).revoke('nobody', NOW_MS, act);
     await store.transact(key, () => ({ result: null, changes: { accessToken: null } }));
     const notice = (version: number): Notice => ({ kind: 'connection', ...key, version });
     await expect.poll(() => heard).toEqual([notice(0), notice(1), notice(1), notice(1)]);
@@ -84,9 +84,9 @@ describe('the listener for notices', () => {
       expiresAtMs: null,
       revokedAtMs: null,
     };
-    await clients.create(client);
-    await clients.revoke('client-1', NOW_MS);
-    await clients.revoke('client-1', NOW_MS);
+    await clients.create(client, act);
+    await clients.revoke('client-1', NOW_MS, act);
+    await clients.revoke('client-1', NOW_MS, act);
     const notice: Notice = { kind: 'client', id: 'client-1' };
     await expect.poll(() => heard).toEqual([notice, notice]);
   });

@@ -22,6 +22,7 @@ import { Secret } from '../../core/secret.ts';
 import type { ApiClient } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createClientStore } from '../../db/client-store.ts';
+import { createAuditStore } from '../../db/audit-store.ts';
 import { createCodeStore } from '../../db/code-store.ts';
 import { manyBlockedApps } from '../../db/app-trouble.ts';
 import { countConnections } from '../../db/connection-counts.ts';
@@ -76,6 +77,7 @@ export async function createPartnerRig() {
   const clients = createClientStore(pool);
   const codes = createCodeStore(pool);
   const appStore = createAppStore(pool);
+  const audit = createAuditStore(pool);
   const base = buildApp();
   await appStore.apply({ ...base, landing: { ...base.landing, listingUrl: LISTING_URL } });
   await appStore.apply(buildApp({ app: 'other' }));
@@ -163,7 +165,7 @@ export async function createPartnerRig() {
       revokedAtMs: null,
       ...over,
     };
-    await clients.create(client);
+    await clients.create(client, act);
     return client;
   }
 

@@ -21,6 +21,7 @@ import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { createMemoryConnectionStore } from '../simulation/memory-connection-store.ts';
 import { silentLog } from './db-silent-log.ts';
 import {
+  act,
   buildApp,
   buildAttempt,
   buildConnectSession,
@@ -173,7 +174,7 @@ async function createRows(): Promise<Rows> {
 }
 
 async function take(store: ConnectionStore, brakes: BrakeStore, rows: Rows, taken: Step): Promise<unknown> {
-  if (taken.do === 'release') return [await brakes.release(rows.app, taken.atMs), await brakes.many(rows.app)];
+  if (taken.do === 'release') return [await brakes.release(rows.app, taken.atMs, act), await brakes.many(rows.app)];
   if (taken.do === 'touchRead') {
     // A read is noted of a connection that is there: the caches know no other.
     const known = await Promise.all(
@@ -183,7 +184,7 @@ async function take(store: ConnectionStore, brakes: BrakeStore, rows: Rows, take
     return null;
   }
   const key = keyOf(rows, taken.key);
-  if (taken.do === 'customerRef') return store.setCustomerRef(key, taken.ref, 'client:c1');
+  if (taken.do === 'customerRef') return store.setCustomerRef(key, taken.ref, { ...act, actor: 'client:c1' });
   const error = new Error('decided against');
   const decide = (aggregate: Aggregate) => {
     if (taken.fails && taken.change.grant === undefined) throw error;

@@ -10,6 +10,7 @@ import { createPool } from '../../db/pool.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { silentLog } from './db-silent-log.ts';
 import {
+  act,
   buildApp,
   buildAttempt,
   buildConnectSession,
@@ -271,10 +272,10 @@ describe('the customer reference', () => {
   it('is set with an audit row that says by whom, and only when it changes', async () => {
     const key = buildKey();
     await write(key, { connection: buildNewConnection(key) });
-    expect((await store.setCustomerRef(key, 'ref-1', 'client:c1'))?.customerRef).toBe('ref-1');
-    expect((await store.setCustomerRef(key, 'ref-1', 'client:c1'))?.customerRef).toBe('ref-1');
-    expect((await store.setCustomerRef(key, null, 'client:c2'))?.customerRef).toBeNull();
-    expect(await store.setCustomerRef(buildKey(), 'ref-1', 'client:c1')).toBeNull();
+    expect((await store.setCustomerRef(key, 'ref-1', { ...act, actor: 'client:c1' }))?.customerRef).toBe('ref-1');
+    expect((await store.setCustomerRef(key, 'ref-1', { ...act, actor: 'client:c1' }))?.customerRef).toBe('ref-1');
+    expect((await store.setCustomerRef(key, null, { ...act, actor: 'client:c2' }))?.customerRef).toBeNull();
+    expect(await store.setCustomerRef(buildKey(), 'ref-1', { ...act, actor: 'client:c1' })).toBeNull();
     const { items } = await store.events(key, { limit: 10 });
     expect(items.map(({ actor }) => actor)).toEqual(['client:c2', 'client:c1']);
   });

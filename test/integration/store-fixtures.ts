@@ -2,10 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Attempt, ConnectSession } from '../../core/aggregate.ts';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
-import type { AuditEntry } from '../../core/audit-entry.ts';
+import type { Act, AuditEntry } from '../../core/audit-entry.ts';
 import type { App, NewBrowserSession } from '../../core/stores.ts';
 
 export const NOW_MS = Date.UTC(2026, 7, 20, 12, 0, 0, 123);
+
+/** Somebody at the command line. */
+export const act: Act = { actor: 'cli:test', reason: null, correlationId: 'call-1' };
 
 export function buildKey(app = 'demo'): ConnectionKey {
   return { app, principal: randomUUID() };

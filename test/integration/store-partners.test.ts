@@ -13,7 +13,7 @@ import { kekFingerprints } from '../../vault/kek.ts';
 import { createVault } from '../../vault/vault.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { silentLog } from './db-silent-log.ts';
-import { buildApp, NOW_MS } from './store-fixtures.ts';
+import { act, buildApp, NOW_MS } from './store-fixtures.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -106,7 +106,7 @@ describe('clients', () => {
   ])('with %s come back as they were made', async (_, overrides) => {
     const clients = createClientStore(pool);
     const client = buildClient(overrides);
-    await clients.create(client);
+    await clients.create(client, act);
     expect(await clients.maybeOne(client.id)).toEqual(client);
     expect(await clients.many()).toContainEqual(client);
   });
@@ -114,11 +114,11 @@ describe('clients', () => {
   it('are revoked once', async () => {
     const clients = createClientStore(pool);
     const client = buildClient();
-    await clients.create(client);
-    expect(await clients.revoke(client.id, NOW_MS + 5)).toBe(true);
-    expect(await clients.revoke(client.id, NOW_MS + 6)).toBe(false);
+    await clients.create(client, act);
+    expect(await clients.revoke(client.id, NOW_MS + 5, act)).toBe(true);
+    expect(await clients.revoke(client.id, NOW_MS + 6, act)).toBe(false);
     expect((await clients.maybeOne(client.id))?.revokedAtMs).toBe(NOW_MS + 5);
-    expect(await clients.revoke(randomUUID(), NOW_MS)).toBe(false);
+    expect(await clients.revoke(randomUUID(), NOW_MS, act)).toBe(false);
     expect(await clients.maybeOne(randomUUID())).toBeNull();
   });
 });

@@ -11,7 +11,7 @@ import { createSessionStore } from '../../db/session-store.ts';
 import { createSweeper } from '../../db/sweeper.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { silentLog } from './db-silent-log.ts';
-import { buildApp, buildKey, buildNewConnection, buildSession, NOW_MS } from './store-fixtures.ts';
+import { act, buildApp, buildKey, buildNewConnection, buildSession, NOW_MS } from './store-fixtures.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -271,12 +271,12 @@ describe('a verification code', () => {
   it('that was revoked is rejected; a used one cannot be revoked any more', async () => {
     const app = await createApp();
     const [revoked, used] = [await createCode(app), await createCode(app, { label: 'used' })];
-    expect(await codes.revoke(app, revoked.id, NOW_MS)).toBe(true);
-    expect(await codes.revoke(app, revoked.id, NOW_MS)).toBe(false);
+    expect(await codes.revoke(app, revoked.id, NOW_MS, act)).toBe(true);
+    expect(await codes.revoke(app, revoked.id, NOW_MS, act)).toBe(false);
     const session = await openSession(app);
     expect((await complete(session, { codeFingerprint: revoked.fingerprint })).outcome).toBe('code-rejected');
     expect((await complete(session, { codeFingerprint: used.fingerprint })).outcome).toBe('completed');
-    expect(await codes.revoke(app, used.id, NOW_MS)).toBe(false);
+    expect(await codes.revoke(app, used.id, NOW_MS, act)).toBe(false);
     expect(await codes.many(app)).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ id: revoked.id, revokedAtMs: NOW_MS, usedAtMs: null }),

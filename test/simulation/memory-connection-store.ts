@@ -10,7 +10,7 @@ import {
   type Decision,
 } from '../../core/aggregate.ts';
 import { type Connection, type ConnectionKey, isEnded } from '../../core/connection.ts';
-import type { AuditEntry } from '../../core/audit-entry.ts';
+import type { Act, AuditEntry } from '../../core/audit-entry.ts';
 import type { CrowdQuestion } from '../../core/crowd.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
 import type {
@@ -120,11 +120,11 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
         if (connection !== null) write(key, { connection: { ...connection, lastReadAtMs: atMs } });
       }
     },
-    setCustomerRef: (key, customerRef, actor) =>
+    setCustomerRef: (key, customerRef, act) =>
       transact(key, ({ connection: before }) => {
         if (before === null || before.customerRef === customerRef) return { result: before, changes: {} };
         const connection = { ...before, customerRef };
-        return { result: connection, changes: { connection, events: [referred(connection, actor, clock.now())] } };
+        return { result: connection, changes: { connection, events: [referred(connection, act, clock.now())] } };
       }),
     events: async (key, page) => pageOf([...stored(key).events].reverse(), page, ({ id }) => id),
     async manyOverdue({ dueByMs, ...page }) {
@@ -234,16 +234,14 @@ function pageOf<T>(
   return { items: shown, nextCursor: isMore ? nameOf(last) : null };
 }
 
-function referred({ version }: Connection, actor: string, atMs: number): AuditEntry {
+function referred({ version }: Connection, act: Act, atMs: number): AuditEntry {
   return {
+    ...act,
     type: 'command.customer-ref-set',
-    actor,
-    reason: null,
     stateFrom: null,
     stateTo: null,
     version,
     concurCode: null,
-    correlationId: null,
     userId: null,
     atMs,
   };

@@ -208,13 +208,13 @@ export function createWorld(seed: number, bugName: string | null): World {
         close: silent,
       },
       reads: {
-        note: (key, atMs) => void outsideStore.touchRead([{ ...key, atMs }]).catch(silent),
+        note: (key, _version, _reader, atMs) => void outsideStore.touchRead([{ ...key, atMs }]).catch(silent),
         close: async () => {},
       },
       count: silent,
     });
     try {
-      const token = await reader.read(KEY, 0);
+      const token = await reader.read(KEY, 0, { actor: 'client:c1', reason: null, correlationId: null });
       oracle.handedOut(token.access_token, stateRead);
     } catch (error) {
       // Whatever kept it from its token: the reader is told so.

@@ -5,6 +5,7 @@ import { buildAggregate, buildConnection, buildToken, HOUR, KEY, MINUTE, NOW_MS 
 import { refusal, tokens } from '../simulation/scripted-concur.ts';
 
 const DEAD = refusal({ code: 108 });
+const OPERATOR = { actor: 'operator', reason: null, correlationId: null };
 
 let world: ActivityWorld;
 let attempts = 0;
@@ -104,7 +105,7 @@ describe('the brake', () => {
     world.concur.always('refreshTokens', () => DEAD);
     await endAll(keys);
     await world.clock.advance(MINUTE);
-    expect(await world.store.brakes.release(KEY.app, world.clock.now())).toEqual(['us2']);
+    expect(await world.store.brakes.release(KEY.app, world.clock.now(), OPERATOR)).toEqual(['us2']);
     await world.clock.advance(MINUTE);
     for (const key of keys.slice(5)) {
       await world.activities.applyCommand({ ...key, name: 'app-restored', actor: 'operator', reason: null });
