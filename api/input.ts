@@ -24,11 +24,16 @@ export function queryInput<S extends z.ZodObject>(schema: S): Input<z.infer<S>> 
 
 /** A JSON body, or `{}` where none was sent; the schema says whether that will do. */
 export function bodyInput<S extends z.ZodType>(schema: S): Input<z.infer<S>> {
-  const slot = createSlot<z.infer<S>>('validated body');
+  return parsedBody((body) => parseInput(schema, body));
+}
+
+/** The same where more than one schema may be meant: `parse` throws `bad-request`. */
+export function parsedBody<T>(parse: (body: unknown) => T): Input<T> {
+  const slot = createSlot<T>('validated body');
   return {
     async read(ctx, next) {
       const text = await readBody(ctx, ['application/json']);
-      slot.set(ctx, parseInput(schema, text === '' ? {} : parseJson(text)));
+      slot.set(ctx, parse(text === '' ? {} : parseJson(text)));
       await next();
     },
     get: slot.get,

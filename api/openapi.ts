@@ -39,14 +39,14 @@ export function buildOpenApi(
 }
 
 function buildOperation(operation: Operation, problem: Json, components: Components): Json {
-  const { id, summary, description, scope, params, query, body, answers } = operation;
+  const { id, summary, description, scope, params, query, headers, body, answers } = operation;
   const sentences = [description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`].filter(Boolean);
   return {
     operationId: id,
     summary,
     ...(sentences.length === 0 ? {} : { description: sentences.join(' ') }),
     ...(scope === undefined ? { security: [] } : {}),
-    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query'), ...parametersOf(headers, 'header')],
     ...(body === undefined
       ? {}
       : {
@@ -62,12 +62,20 @@ function buildOperation(operation: Operation, problem: Json, components: Compone
   };
 }
 
-function buildAnswer({ description, body, mediaType = 'application/json' }: Answer, components: Components): Json {
-  if (body === undefined) return { description };
-  return { description, content: { [mediaType]: { schema: schemaOf(body, 'output', components) } } };
+function buildAnswer(answer: Answer, components: Components): Json {
+  const { description, body, mediaType = 'application/json', headers = {} } = answer;
+  const described = Object.entries(headers).map(([name, meaning]) => [
+    name,
+    { description: meaning, schema: { type: 'string' } },
+  ]);
+  return {
+    description,
+    ...(described.length === 0 ? {} : { headers: Object.fromEntries(described) }),
+    ...(body === undefined ? {} : { content: { [mediaType]: { schema: schemaOf(body, 'output', components) } } }),
+  };
 }
 
-function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
+function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query' | 'header'): Json[] {
   if (schema === undefined) return [];
   const { properties = {}, required = [] } = schemaOf(schema, 'input', new Map()) as {
     properties?: Record<string, Json>;

@@ -7,6 +7,23 @@ import { appName, cursor, customerRef, limit, note, principalId, wholeNumber } f
 export const appParams = z.object({ app: appName });
 export const connectionParams = z.object({ app: appName, principal: principalId });
 
+export const connectParams = z.object({
+  app: appName,
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be the id of a connect')
+    .meta({ description: 'As the `location` of a 202 has it' }),
+});
+
+/** Names a request, so that the same again is done once. */
+export const idempotencyHeaders = z.object({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .optional()
+    .meta({ description: 'The same key with the same body gets the first answer again, for a day' }),
+});
+
 export const listQuery = z.object({
   state: z.enum(connectionStates).optional(),
   data_center: z

@@ -18,6 +18,8 @@ export interface Answer {
   readonly body?: z.ZodType;
   /** `application/json` unless told otherwise. */
   readonly mediaType?: string;
+  /** Names and descriptions of its headers, where they say something. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** One operation of the API: the schemas that validate it are the ones it is documented from. */
@@ -29,6 +31,8 @@ export interface Operation {
   readonly scope?: Scope;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
+  /** Request headers that mean something to it, in lower case. */
+  readonly headers?: z.ZodObject;
   readonly body?: { readonly schema: z.ZodType; readonly isRequired: boolean };
   readonly answers: readonly Answer[];
 }

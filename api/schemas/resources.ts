@@ -41,6 +41,21 @@ export const connectionList = z
   .object({ items: z.array(connectionResource), next_cursor: z.string().nullable() })
   .meta({ id: 'ConnectionList' });
 
+/** A connect that is looked up by its own id, because nobody knew at first whose it is. */
+export const connectResource = z
+  .object({
+    id: z.string(),
+    status: z.enum(['pending', 'connected', 'failed']),
+    principal_id: z
+      .string()
+      .nullable()
+      .meta({ format: 'uuid', description: 'Null until SAP Concur has told whose it is' }),
+    code: z.string().nullable().meta({ description: 'Problem code of a connect that failed' }),
+  })
+  .meta({ id: 'Connect' });
+export type ConnectResource = z.infer<typeof connectResource>;
+export const connectionOrConnect = z.union([connectionResource, connectResource]);
+
 export const tokenResource = z
   .object({
     access_token: z.string(),
