@@ -102,6 +102,10 @@ export interface BrowserSession {
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   readonly csrf: string;
+  /** Its name for the partner's site in landing mode `sign-in`: no secret, it starts nothing. */
+  readonly ref: string;
+  /** The way back from there, null when there is none. */
+  readonly ticket: SignInTicket | null;
   /** Keyed fingerprint, so that the same token in the same or another browser is recognised without being stored. */
   readonly requestTokenFingerprint: string;
   readonly userId: string | null;
@@ -116,6 +120,16 @@ export interface BrowserSession {
   readonly expiresAtMs: number;
 }
 
+/** With it, and with its cookie, a browser comes back from the partner's site. Only its number is on file. */
+export interface SignInTicket {
+  readonly id: string;
+  /** As whom the partner knows the user who signed in. */
+  readonly customerRef: string;
+  readonly expiresAtMs: number;
+  /** Whether the session's own browser has brought it. */
+  readonly isPresented: boolean;
+}
+
 export interface NewBrowserSession
   extends Pick<
     BrowserSession,
@@ -124,6 +138,7 @@ export interface NewBrowserSession
     | 'principal'
     | 'cookieHash'
     | 'csrf'
+    | 'ref'
     | 'requestTokenFingerprint'
     | 'userId'
     | 'createdAtMs'
@@ -142,16 +157,28 @@ export type CompleteResult<T> =
   | { readonly outcome: 'lost' }
   | { readonly outcome: 'expired' }
   | { readonly outcome: 'code-rejected'; readonly triesLeft: number }
+  /** None, or not the newest; or a right one that is too old. */
+  | { readonly outcome: 'ticket-rejected' | 'ticket-expired' }
   | { readonly outcome: 'rate-limited'; readonly retryAfterMs: number };
 
 export interface SessionStore {
   open(session: NewBrowserSession): Promise<void>;
   maybeOne(app: string, id: string): Promise<BrowserSession | null>;
+  maybeOneByRef(ref: string): Promise<BrowserSession | null>;
   /** Every browser's session that began with the same request token, newest first. */
   manyByRequestToken(app: string, requestTokenFingerprint: string): Promise<readonly BrowserSession[]>;
   touch(id: string, atMs: number): Promise<void>;
+  /** The partner knows who signed in: a ticket in the place of the one before. False: the session is over. */
+  issueTicket(
+    ticket: SessionTicketKey & { readonly customerRef: string; readonly expiresAtMs: number },
+    act: Act,
+  ): Promise<boolean>;
+  /** The session's own browser has brought that ticket. False: it is not the newest any more, or too old. */
+  presentTicket(ticket: SessionTicketKey): Promise<boolean>;
+  /** Another browser has brought that ticket: it is void, unless the session's own brought it before. */
+  dropTicket(ticket: SessionTicketKey, act: Act): Promise<boolean>;
   /**
-   * Completes the landing page: session, verification code (where the mode asks for one) and connection in
+   * Completes the landing page: session, verification code or ticket (where the mode asks for one) and connection in
    * one transaction. A wrong, used or expired code is counted against session, address and app.
    */
   complete<T>(
@@ -159,8 +186,10 @@ export interface SessionStore {
       readonly app: string;
       readonly id: string;
       readonly nowMs: number;
-      /** Keyed fingerprint of the typed code; undefined in mode `confirm`. */
+      /** Keyed fingerprint of the typed code; in mode `verification-code` alone. */
       readonly codeFingerprint?: string;
+      /** Number of the ticket that was brought; in mode `sign-in` alone. */
+      readonly ticketId?: string;
       readonly addressFingerprint: string;
     },
     decide: (aggregate: Aggregate) => Decision<T>,
@@ -169,6 +198,14 @@ export interface SessionStore {
 
 /** What a connect without a landing page brings; see `Intake` of the API. */
 export type IntakeKind = 'request-token' | 'refresh-token' | 'password' | 'legacy-code' | 'legacy-refresh-token';
+
+export interface SessionTicketKey {
+  readonly app: string;
+  /** Of the session. */
+  readonly id: string;
+  readonly ticketId: string;
+  readonly nowMs: number;
+}
 
 export interface CodeStore {
   create(code: {

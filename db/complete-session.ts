@@ -11,6 +11,7 @@ import { writeAudit } from './audit-store.ts';
 import { timeOf } from './columns.ts';
 import { lockKey, type Outcome, query, type Send, type Statement, transact } from './query.ts';
 import { buildBrowserSession, type SessionRow } from './session-row.ts';
+import { spendTicket } from './session-ticket.ts';
 
 type CompleteInput = Parameters<SessionStore['complete']>[0];
 
@@ -37,7 +38,10 @@ export async function completeSession<T>(
   }
   return transact(pool, { locks }, async (send): Promise<Outcome<CompleteResult<T>>> => {
     const session = await oneSession(send, input);
-    const refusal = (await judgeSession(send, session, input)) ?? (await judgeCode(send, session, input));
+    const refusal =
+      (await judgeSession(send, session, input)) ??
+      (await judgeCode(send, session, input)) ??
+      (await judgeTicket(send, session, input));
     if (refusal !== null) return refusal;
     await send({
       text: `UPDATE connect_sessions SET status = 'completed', uses = 0, next_try_at = $2, last_seen_at = $2 WHERE id = $1`,
@@ -139,6 +143,13 @@ async function judgeCode(send: Send, session: SessionRow, input: CompleteInput):
     ),
   );
   return null;
+}
+
+/** Uses the ticket up, where the mode asks for one; null when the way is free. */
+async function judgeTicket(send: Send, session: SessionRow, input: CompleteInput): Promise<Refusal | null> {
+  const { ticketId, nowMs } = input;
+  const wrong = ticketId === undefined ? null : await spendTicket(send, session, { ticketId, nowMs });
+  return wrong === null ? null : refuse({ outcome: wrong });
 }
 
 /** How long until the next try is heard, null when it is heard now. The limits also hold for right codes. */

@@ -1,6 +1,6 @@
 import type { ConnectSession } from '../core/aggregate.ts';
 import type { ConnectionKey } from '../core/connection.ts';
-import type { BrowserSession } from '../core/stores.ts';
+import type { BrowserSession, SignInTicket } from '../core/stores.ts';
 import { type Columns, msOf, timeOf } from './columns.ts';
 
 /** A row of `connect_sessions`, as `pg` reads it. */
@@ -11,6 +11,11 @@ export interface SessionRow {
   /** Null for a connect that came without a browser. */
   readonly cookie_hash: string | null;
   readonly csrf: string | null;
+  readonly ref: string | null;
+  readonly ticket_id: string | null;
+  readonly ticket_customer_ref: string | null;
+  readonly ticket_expires_at: Date | null;
+  readonly ticket_presented_at: Date | null;
   readonly user_id: string | null;
   readonly status: BrowserSession['status'];
   readonly failure: string | null;
@@ -67,13 +72,15 @@ export function buildConnectSession(row: SessionRow): ConnectSession {
 
 /** Null for a session that no browser belongs to. */
 export function buildBrowserSession(row: SessionRow): BrowserSession | null {
-  if (row.cookie_hash === null || row.csrf === null) return null;
+  if (row.cookie_hash === null || row.csrf === null || row.ref === null) return null;
   return {
     id: row.id,
     app: row.app,
     principal: row.principal,
     cookieHash: row.cookie_hash,
     csrf: row.csrf,
+    ref: row.ref,
+    ticket: buildTicket(row),
     requestTokenFingerprint: row.request_token_fingerprint ?? '',
     userId: row.user_id,
     status: row.status,
@@ -83,4 +90,11 @@ export function buildBrowserSession(row: SessionRow): BrowserSession | null {
     lastSeenAtMs: msOf(row.last_seen_at),
     expiresAtMs: msOf(row.expires_at),
   };
+}
+
+/** The ticket of a row, null when it has none. */
+export function buildTicket(row: SessionRow): SignInTicket | null {
+  const { ticket_id: id, ticket_customer_ref: customerRef, ticket_expires_at: expiresAt } = row;
+  if (id === null || customerRef === null || expiresAt === null) return null;
+  return { id, customerRef, expiresAtMs: msOf(expiresAt), isPresented: row.ticket_presented_at !== null };
 }

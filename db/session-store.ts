@@ -4,6 +4,7 @@ import { type Columns, buildInsert, timeOf } from './columns.ts';
 import { completeSession } from './complete-session.ts';
 import { query } from './query.ts';
 import { buildBrowserSession, type SessionRow } from './session-row.ts';
+import { createTicketMethods } from './session-ticket.ts';
 
 /** Browsers that a request token is looked for in: it has one, or a few when somebody passes the link on. */
 const MOST_BROWSERS = 100;
@@ -17,6 +18,11 @@ export function createSessionStore(pool: Pool): SessionStore {
     },
 
     maybeOne: (app, id) => maybeOne(pool, app, id),
+
+    async maybeOneByRef(ref) {
+      const { rows } = await query<SessionRow>(pool, 'SELECT * FROM connect_sessions WHERE ref = $1', [ref]);
+      return rows[0] === undefined ? null : buildBrowserSession(rows[0]);
+    },
 
     async manyByRequestToken(app, requestTokenFingerprint) {
       const { rows } = await query<SessionRow>(
@@ -35,6 +41,8 @@ export function createSessionStore(pool: Pool): SessionStore {
       ]);
     },
 
+    ...createTicketMethods(pool),
+
     complete: (input, decide) => completeSession(pool, input, decide),
   };
 }
@@ -45,6 +53,7 @@ const newSessionColumns: Columns<NewBrowserSession> = {
   principal: ({ principal }) => principal,
   cookie_hash: ({ cookieHash }) => cookieHash,
   csrf: ({ csrf }) => csrf,
+  ref: ({ ref }) => ref,
   user_id: ({ userId }) => userId,
   status: () => 'open',
   request_token: ({ requestToken }) => requestToken,

@@ -27,9 +27,16 @@ export function renderErrorPage(page: ErrorPage): string {
 <p>${failure.body}</p>
 </div></div>
 ${renderParameters(texts, page.wrongParameters ?? [])}
-${page.goOnHref !== undefined && html`<p><a class="button" href="${page.goOnHref}">${texts.failed.goOn}</a></p>`}
+${page.goOnHref !== undefined && html`<p><a class="button" href="${page.goOnHref}">${goOnLabel(page)}</a></p>`}
 <p class="note">${texts.failed.reference}: <span class="uuid">${page.requestId}</span></p>`,
   });
+}
+
+/** Where nobody has signed in, the visit goes on with that; else what it leads to is its outcome. */
+function goOnLabel({ texts, topic }: ErrorPage): string {
+  return ['not-signed-in', 'sign-in-rejected', 'sign-in-expired'].includes(topic)
+    ? texts.signedIn.backToSignIn
+    : texts.failed.goOn;
 }
 
 function renderParameters(texts: Texts, names: readonly string[]): Html | null {

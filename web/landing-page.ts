@@ -11,7 +11,7 @@ import type { Texts } from './texts/catalogue.ts';
 export interface LandingPage {
   readonly texts: Texts;
   readonly landing: Landing;
-  readonly session: Pick<BrowserSession, 'id' | 'principal' | 'userId' | 'csrf'>;
+  readonly session: Pick<BrowserSession, 'id' | 'principal' | 'userId' | 'csrf' | 'ref'>;
   /** What was wrong with the code that was sent, if one was. */
   readonly codeError?: 'empty' | 'rejected';
 }
@@ -83,8 +83,8 @@ ${contact !== null && html`<p>${texts.code.noCode} <a href="${contact}">${texts.
 }
 
 function renderSignIn({ texts, landing, session }: LandingPage): Html {
-  const signIn = hrefWithParameter(landing.signInUrl, 'session', session.id);
-  const signUp = hrefWithParameter(landing.signUpUrl, 'session', session.id);
+  const signIn = hrefWithParameter(landing.signInUrl, 'session', session.ref);
+  const signUp = hrefWithParameter(landing.signUpUrl, 'session', session.ref);
   return html`<p>${texts.signIn.explain(landing.brand)}</p>
 ${signIn !== null && html`<p><a class="button" href="${signIn}">${texts.signIn.button(landing.brand)}</a></p>`}
 ${signUp !== null && html`<p>${texts.signIn.noAccount} <a href="${signUp}">${texts.signIn.signUp}</a></p>`}`;

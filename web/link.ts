@@ -6,12 +6,19 @@ export function safeHref(address: string | null): string | null {
   return ['https:', 'http:', 'mailto:'].includes(new URL(address).protocol) ? address : null;
 }
 
-/** The address with one more query parameter, null when it is none that a browser may be led to. */
+/**
+ * The address with one more query parameter, null when it is none that a browser may be led to. What the query holds
+ * already stays as it is, byte for byte, but for a parameter of the same name.
+ */
 export function hrefWithParameter(address: string | null, name: string, value: string): string | null {
   const href = safeHref(address);
   if (href === null) return null;
   const url = new URL(href);
-  url.searchParams.set(name, value);
+  const others = url.search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '' && !new URLSearchParams(pair).has(name));
+  url.search = [...others, `${name}=${encodeURIComponent(value)}`].join('&');
   return url.href;
 }
 

@@ -17,15 +17,20 @@ export const sessionSlot = createSlot<BrowserSession>('connect session');
 
 interface FindSessionDeps extends Pick<ApiDeps, 'sessions' | 'clock'> {
   readonly cookies: SessionCookies;
+  /** What to do where it is another browser's; a page that says so without it. */
+  readonly refuseStranger?: (ctx: Context, session: BrowserSession) => Promise<never>;
 }
 
 /** Fills {@link sessionSlot}, or shows that there is none, that it is another browser's, or that it is too old. */
-export function findSession({ sessions, clock, cookies }: FindSessionDeps): Step {
+export function findSession({ sessions, clock, cookies, refuseStranger }: FindSessionDeps): Step {
   return async (ctx, next) => {
     const session = await maybeSession(ctx, sessions);
     if (session === null) throw buildPageError('not-found');
     const secret = cookies.maybeSecret(ctx, session.id);
-    if (secret === null || !isHolder(session, secret)) throw buildPageError('foreign-browser');
+    if (secret === null || !isHolder(session, secret)) {
+      await refuseStranger?.(ctx, session);
+      throw buildPageError('foreign-browser');
+    }
     const nowMs = clock.now();
     if (isIdle(session, nowMs)) throw buildPageError('session-expired');
     if (nowMs - session.lastSeenAtMs >= TOUCH_EVERY_MS) await sessions.touch(session.id, nowMs);

@@ -38,6 +38,7 @@ export function openSession(deps: OpenSessionDeps): Step {
       principal: arrival.id,
       cookieHash: hashCookieSecret(secret),
       csrf: rng.token(16),
+      ref: rng.token(16),
       requestToken: await vault.seal(new Secret(arrival.requestToken), sealContexts.requestToken(id)),
       requestTokenFingerprint: tokenFingerprint,
       addressFingerprint: await fingerprintAddress(vault, ctx.ip),

@@ -5,12 +5,19 @@ import { type FailureTopic, failureTopics } from '../../web/texts/catalogue.ts';
 const failures = {
   'bad-link': { code: 'bad-request', message: 'Missing, repeated or wrong in the address.' },
   'unknown-app': { code: 'not-found', message: 'There is no such application.' },
+  'foreign-sign-in': {
+    code: 'forbidden',
+    message: 'The session belongs to another browser than the one that signed in.',
+  },
   'foreign-browser': { code: 'forbidden', message: 'The session belongs to another browser.' },
   'page-out-of-date': { code: 'forbidden', message: 'The form was not sent from the present page.' },
   'session-used': { code: 'session-expired', message: 'The session has been completed already.' },
   'session-expired': { code: 'session-expired', message: 'The session is too old.' },
   'too-many-tries': { code: 'session-expired', message: 'Too many wrong codes.' },
   'rate-limited': { code: 'rate-limited', message: 'Too many wrong codes within the hour.' },
+  'not-signed-in': { code: 'forbidden', message: 'Nobody has signed in for this session.' },
+  'sign-in-rejected': { code: 'forbidden', message: "The ticket is not the session's newest." },
+  'sign-in-expired': { code: 'session-expired', message: 'The ticket is too old.' },
   'not-found': { code: 'not-found', message: 'There is no such page.' },
 } as const satisfies Partial<Record<FailureTopic, { readonly code: ErrorCode; readonly message: string }>>;
 

@@ -7,6 +7,7 @@ import { showLanding } from '../connect/landing.ts';
 import { openSession } from '../connect/open-session.ts';
 import { createPoker } from '../connect/poker.ts';
 import { showProgress } from '../connect/progress.ts';
+import { refuseStrangersReturn, showReturn } from '../connect/return.ts';
 import { createSessionCookies } from '../connect/session-cookie.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Route } from '../route.ts';
@@ -41,6 +42,15 @@ export function createConnectRoutes(deps: ConnectDeps): readonly Route[] {
       method: 'post',
       path: '/connect/:app/s/:sid',
       steps: [...ownSession, readForm, assertOwnForm, completeLanding({ ...deps, poker })],
+    },
+    {
+      method: 'get',
+      path: '/connect/:app/s/:sid/return',
+      steps: [
+        findApp(deps),
+        findSession({ ...deps, cookies, refuseStranger: refuseStrangersReturn(deps) }),
+        showReturn(deps),
+      ],
     },
     {
       method: 'get',

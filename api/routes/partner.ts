@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts';
 import { createCommandRoutes } from '../partner/commands.ts';
 import { createConnectionRoutes } from '../partner/connections.ts';
+import { createConnectSessionRoutes } from '../partner/connect-sessions.ts';
 import { createTokenRoutes } from '../partner/tokens.ts';
 import { createVerificationCodeRoutes } from '../partner/verification-codes.ts';
 import type { Route } from '../route.ts';
@@ -13,6 +14,7 @@ export function createPartnerRoutes(deps: ApiDeps): readonly Route[] {
     ...createTokenRoutes(deps),
     ...createCommandRoutes(deps),
     ...createVerificationCodeRoutes(deps),
+    ...createConnectSessionRoutes(deps),
     jwks(deps),
   ];
 }

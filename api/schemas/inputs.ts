@@ -47,6 +47,16 @@ export const rejectionBody = z.strictObject({
   status: z.int().min(100).max(599).optional(),
 });
 export const reasonBody = z.strictObject({ reason: note.optional() });
+export const sessionParams = z.object({
+  ref: z.string().meta({ description: 'The parameter `session` with which the browser came to signInUrl' }),
+});
+export const signedInBody = z.strictObject({ customer_ref: customerRef });
+export const returnResource = z
+  .object({
+    return_url: z.string().meta({ format: 'uri', description: 'For the browser that signed in, and no other' }),
+  })
+  .meta({ id: 'Return' });
+
 export const codeBody = z.strictObject({
   label: note.optional(),
   customer_ref: customerRef.optional(),

@@ -193,8 +193,9 @@ describe('the landing page', () => {
     const app = await rig.addApp({ mode: 'sign-in', signInUrl: 'https://erp.test/login?from=concur' });
     const { visitor, path, sessionId } = await land(app);
     const page = await visitor.get(path);
-    expect(page.text).toContain(`https://erp.test/login?from=concur&amp;session=${sessionId}`);
-    const csrf = (await rig.sessions.maybeOne(app, sessionId))?.csrf ?? '';
+    const { ref = '', csrf = '' } = (await rig.sessions.maybeOne(app, sessionId)) ?? {};
+    expect(page.text).toContain(`https://erp.test/login?from=concur&amp;session=${ref}`);
+    for (const secret of [sessionId, ...visitor.cookies.values()]) expect(page.text).not.toContain(secret);
     expect((await visitor.submit(path, { csrf })).status).toBe(403);
     expect((await rig.sessions.maybeOne(app, sessionId))?.status).toBe('open');
   });

@@ -29,7 +29,7 @@ const landing: Landing = {
   listingUrl: null,
   nextSteps: ['Invite "everybody"'],
 };
-const session = { id: 'sid-1', principal: PRINCIPAL, userId: null, csrf: 'the-csrf' };
+const session = { id: 'sid-1', principal: PRINCIPAL, userId: null, csrf: 'the-csrf', ref: 'ref-1' };
 const settled = { id: 'sid-1', principal: PRINCIPAL, failure: null };
 
 function titleOf(page: string): string {
@@ -60,7 +60,7 @@ describe('links of the apps file', () => {
 
   it('keep their own query when a parameter is added', () => {
     expect(hrefWithParameter('https://partner.example/in?lang=en', 'session', 'a b')).toBe(
-      'https://partner.example/in?lang=en&session=a+b',
+      'https://partner.example/in?lang=en&session=a%20b',
     );
   });
 
@@ -110,7 +110,7 @@ describe('the landing page', () => {
 
   it('leads to the sign-in page in mode sign-in, with no form that could complete it', () => {
     const page = renderLandingPage({ texts: english, landing: { ...landing, mode: 'sign-in' }, session });
-    expect(page).toContain('href="https://partner.example/sign-in?lang=en&amp;session=sid-1"');
+    expect(page).toContain('href="https://partner.example/sign-in?lang=en&amp;session=ref-1"');
     expect(page).not.toContain('<form');
   });
 });

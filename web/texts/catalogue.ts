@@ -14,6 +14,10 @@ export const failureTopics = [
   'bad-link',
   'unknown-app',
   'foreign-browser',
+  'foreign-sign-in',
+  'not-signed-in',
+  'sign-in-rejected',
+  'sign-in-expired',
   'page-out-of-date',
   'session-used',
   'session-expired',
@@ -66,6 +70,15 @@ export interface Texts {
     readonly button: (brand: string) => string;
     readonly noAccount: string;
     readonly signUp: string;
+  };
+  /** The last page of mode sign-in. */
+  readonly signedIn: {
+    readonly question: (brand: string) => string;
+    readonly account: (brand: string) => string;
+    readonly button: string;
+    readonly notYours: string;
+    readonly again: string;
+    readonly backToSignIn: string;
   };
   readonly pending: {
     readonly title: string;

@@ -43,6 +43,14 @@ export const english: Texts = {
     noAccount: 'No account yet?',
     signUp: 'Sign up',
   },
+  signedIn: {
+    question: (brand) => `You have signed in to ${brand}. Do you want to connect this company to this account?`,
+    account: (brand) => `Your account at ${brand}`,
+    button: 'Connect',
+    notYours: 'Not your company, or not your account? Close this window, or',
+    again: 'sign in with another account',
+    backToSignIn: 'Back to the sign-in',
+  },
   pending: {
     title: 'Connecting…',
     body: (brand) => `We are connecting your company to ${brand}. This takes a few seconds.`,
@@ -74,6 +82,22 @@ export const english: Texts = {
     'foreign-browser': {
       title: 'This page belongs to another browser',
       body: `It can only be opened in the browser in which Connect was pressed, with cookies allowed. ${pressConnect}`,
+    },
+    'foreign-sign-in': {
+      title: 'Nothing has been connected',
+      body: `You signed in for a Connect that began in another browser. If you pressed Connect yourself, do it again in this browser, with cookies allowed: ${pressConnect} If somebody else sent you the link, close this window and tell our support.`,
+    },
+    'not-signed-in': {
+      title: 'You have not signed in yet',
+      body: 'This page can be opened after you have signed in, and only in the same browser.',
+    },
+    'sign-in-rejected': {
+      title: 'This sign-in is not valid any more',
+      body: 'It was used already, another one took its place, or it belongs to another window. Nothing has been connected by it. Sign in again.',
+    },
+    'sign-in-expired': {
+      title: 'You signed in too long ago',
+      body: 'A sign-in counts for two minutes. Nothing has been connected. Sign in again.',
     },
     'page-out-of-date': {
       title: 'This page is out of date',

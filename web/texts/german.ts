@@ -47,6 +47,15 @@ export const german: Texts = {
     noAccount: 'Noch kein Konto?',
     signUp: 'Registrieren',
   },
+  signedIn: {
+    question: (brand) =>
+      `Sie haben sich bei ${brand} angemeldet. Möchten Sie dieses Unternehmen mit diesem Konto verbinden?`,
+    account: (brand) => `Ihr Konto bei ${brand}`,
+    button: 'Verbinden',
+    notYours: 'Nicht Ihr Unternehmen oder nicht Ihr Konto? Schließen Sie dieses Fenster, oder',
+    again: 'melden Sie sich mit einem anderen Konto an',
+    backToSignIn: 'Zurück zur Anmeldung',
+  },
   pending: {
     title: 'Verbindung wird hergestellt …',
     body: (brand) => `Wir verbinden Ihr Unternehmen mit ${brand}. Das dauert einige Sekunden.`,
@@ -79,6 +88,22 @@ export const german: Texts = {
     'foreign-browser': {
       title: 'Diese Seite gehört zu einem anderen Browser',
       body: `Sie lässt sich nur in dem Browser öffnen, in dem auf „Verbinden“ geklickt wurde, und nur mit Cookies. ${pressConnect}`,
+    },
+    'foreign-sign-in': {
+      title: 'Es wurde nichts verbunden',
+      body: `Sie haben sich für einen Vorgang angemeldet, der in einem anderen Browser begonnen hat. Wenn Sie selbst auf „Verbinden“ geklickt haben, tun Sie es in diesem Browser noch einmal, mit erlaubten Cookies: ${pressConnect} Wenn Ihnen jemand den Link geschickt hat, schließen Sie dieses Fenster und wenden Sie sich an unseren Support.`,
+    },
+    'not-signed-in': {
+      title: 'Sie haben sich noch nicht angemeldet',
+      body: 'Diese Seite lässt sich erst nach der Anmeldung öffnen, und nur im selben Browser.',
+    },
+    'sign-in-rejected': {
+      title: 'Diese Anmeldung gilt nicht mehr',
+      body: 'Sie wurde schon verwendet, durch eine andere ersetzt oder gehört zu einem anderen Fenster. Durch sie wurde nichts verbunden. Melden Sie sich erneut an.',
+    },
+    'sign-in-expired': {
+      title: 'Ihre Anmeldung ist zu lange her',
+      body: 'Eine Anmeldung gilt zwei Minuten. Es wurde nichts verbunden. Melden Sie sich erneut an.',
     },
     'page-out-of-date': {
       title: 'Diese Seite ist veraltet',
