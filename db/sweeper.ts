@@ -10,6 +10,9 @@ export interface Swept {
   readonly sessions: number;
   readonly verificationFailures: number;
   readonly idempotencyKeys: number;
+  /** Months of the audit trails that went as a whole, and rows of none. */
+  readonly auditMonths: number;
+  readonly auditRows: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -18,14 +21,20 @@ const HOUR_MS = 3_600_000;
 const SESSION_RETENTION_MS = 30 * DAY_MS;
 /** So long after its death a connection can be revived. */
 const DEAD_TOKEN_RETENTION_MS = 30 * DAY_MS;
+/** Unless told otherwise. */
+const AUDIT_RETENTION_MS = 400 * DAY_MS;
 /** Months for which the audit trail has partitions, this one included. */
 const MONTHS_AHEAD = 3;
 
 /**
  * Deletes what has had its time: expired access tokens, clean attempts, tokens of connections that are dead for good,
- * request tokens of visits that nobody finished, old sessions; and makes the audit trail's next partitions. Safe to run from several processes, meant to run hourly.
+ * request tokens of visits that nobody finished, old sessions; makes the audit trails' next partitions, and drops the months
+ * that are older than `auditRetentionMs` (thirty days at least). Safe to run from several processes, meant to run hourly.
  */
-export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept> } {
+export function createSweeper(
+  pool: Pool,
+  { auditRetentionMs = AUDIT_RETENTION_MS }: { readonly auditRetentionMs?: number } = {},
+): { sweep(nowMs: number): Promise<Swept> } {
   return {
     async sweep(nowMs) {
       const now = timeOf(nowMs);
@@ -58,9 +67,20 @@ export function createSweeper(pool: Pool): { sweep(nowMs: number): Promise<Swept
       await query(pool, 'SELECT ensure_event_partitions($1::date, $2)', [isoDay(nowMs), MONTHS_AHEAD]);
       const idempotencyKeys = await sweepIdempotencyKeys(pool, nowMs);
       const [accessTokens = 0, attempts = 0, sessions = 0, verificationFailures = 0] = counts;
-      return { accessTokens, attempts, sessions, verificationFailures, idempotencyKeys };
+      const swept = { accessTokens, attempts, sessions, verificationFailures, idempotencyKeys };
+      // Last, because it gives up where somebody holds the trail.
+      return { ...swept, ...(await dropExpiredEvents(pool, auditRetentionMs)) };
     },
   };
+}
+
+async function dropExpiredEvents(pool: Pool, retentionMs: number): Promise<Pick<Swept, 'auditMonths' | 'auditRows'>> {
+  const { rows } = await query<{ partitions: number; default_rows: string }>(
+    pool,
+    'SELECT partitions, default_rows FROM drop_expired_events(make_interval(secs => $1))',
+    [retentionMs / 1_000],
+  );
+  return { auditMonths: rows[0]?.partitions ?? 0, auditRows: Number(rows[0]?.default_rows ?? 0) };
 }
 
 function isoDay(atMs: number): string {

@@ -71,7 +71,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     ...readUpkeep(env),
     massDeathLimit: env.read('MASS_DEATH_LIMIT', massDeathLimit, defaultRefreshPolicy.massDeathLimit),
     requestTokenTtlMs: env.read('REQUEST_TOKEN_TTL', duration(SECOND, 30 * DAY, '24h'), 24 * HOUR),
-    auditRetentionMs: env.read('AUDIT_RETENTION', duration(DAY, 3_650 * DAY, '400d'), 400 * DAY),
+    auditRetentionMs: env.read('AUDIT_RETENTION', duration(30 * DAY, 3_650 * DAY, '400d'), 400 * DAY),
     logLevel: env.read('LOG_LEVEL', oneOf(...logLevels), 'info'),
   };
 }

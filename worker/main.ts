@@ -132,7 +132,7 @@ await runMain('evergrant worker', async () => {
   });
 
   void keepReconcilerSchedule({ client, taskQueue, clock, log, signal: shutdown.signal });
-  void repeatSweeps({ sweeper: createSweeper(pool), clock, log, signal: shutdown.signal });
+  void repeatSweeps({ sweeper: createSweeper(pool, config), clock, log, signal: shutdown.signal });
 
   let isRunning = true;
   if (config.workerPort !== null) {
