@@ -2,10 +2,10 @@
 import type { Verdict } from '../core/concur-codes.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { Carry } from '../core/lifeboat.ts';
-import type { AppCredentials, Clock, Concur, DataCentres, Log, Vault } from '../core/ports.ts';
+import type { AppCredentials, Clock, Concur, DataCentres, Log, Rng, Vault } from '../core/ports.ts';
 import type { Lifecycles, ReconcileStore } from '../core/reconcile.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
-import type { App, AppTroubleStore, BrakeStore, ConnectionStore } from '../core/stores.ts';
+import type { App, AppTroubleStore, BrakeStore, ConnectionStore, IntakeStore } from '../core/stores.ts';
 
 export interface ActivityDeps {
   readonly clock: Clock;
@@ -21,6 +21,19 @@ export interface ActivityDeps {
   readonly observer: Observer;
   /** Builds the id under which deadlines are spread. */
   readonly workflowId: (key: { readonly app: string; readonly principal: string }) => string;
+}
+
+/** What connects are made of whose principal nobody knows yet. */
+export interface UnidentifiedDeps {
+  readonly intakes: IntakeStore;
+  readonly rng: Pick<Rng, 'uuid'>;
+  readonly connects: Connects;
+}
+
+/** Brings a connect that is on file to the workflow of its connection. */
+export interface Connects {
+  /** Starts or joins it; returns when it has been tried, or goes on. Throws `temporal-unavailable`. */
+  connect(key: ConnectionKey, sessionId: string): Promise<void>;
 }
 
 /** One of an app's client secrets that is in use. */

@@ -35,15 +35,20 @@ export async function dispose(
     if (other?.connection != null && isLiving(other.connection.state)) return 'discarded';
   }
   const options = { horizonMs: policy.concurTimeoutMs };
+  const isLegacy = answer.tokenType === 'OAuth';
   let accessToken: Secret = answer.accessToken;
-  for (const pauseMs of subject === null ? [] : PAUSES_MS) {
+  // A revoke of the flow of before 2017 ends that one token and no more, whoever it belongs to.
+  for (const pauseMs of subject === null && !isLegacy ? [] : PAUSES_MS) {
     await clock.sleep(pauseMs);
-    const revoked = await concur.revokeConnection({ dataCentre, accessToken }, options);
+    const given = { dataCentre, accessToken };
+    const revoked = isLegacy
+      ? await concur.revokeLegacyToken(given, options)
+      : await concur.revokeConnection(given, options);
     if (revoked.ok) return 'revoked';
     const verdict = judge('revoke', revoked.failure);
     if (verdict.outcome === 'revoked') return 'revoked';
     // Refused: the access token is stale, or an earlier try was carried out after all. A refresh tells.
-    if (!isUnverified(verdict) || answer.refreshToken === null || credentials === null) continue;
+    if (isLegacy || !isUnverified(verdict) || answer.refreshToken === null || credentials === null) continue;
     const refreshToken = answer.refreshToken;
     const refreshed = await concur.refreshTokens({ credentials, dataCentre, refreshToken }, options);
     if (refreshed.ok) accessToken = refreshed.value.accessToken;

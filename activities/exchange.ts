@@ -5,11 +5,12 @@
  * unless a living connection of the token's own subject would be revoked with it.
  */
 import { isBlock } from '../core/app-trouble.ts';
-import { judge } from '../core/concur-codes.ts';
+import { judge, type Verdict } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
 import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts';
 import type { Carry } from '../core/lifeboat.ts';
+import { intakeKinds } from '../core/intake-kind.ts';
 import type { AppCredentials, CallTimes, ConcurFailure, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
@@ -32,10 +33,16 @@ export interface ExchangeInput extends ConnectionKey {
   readonly sessionId: string;
 }
 
+/** Whose tokens they are was found out before, as far as SAP Concur tells that in the flow of before 2017. */
+const legacyUser = {
+  verdict: 'accepted',
+  facts: { identity: 'asserted', principalType: 'legacy-user', company: null },
+} as const;
+
 type Begun = Extract<BegunExchange, { decision: 'call' | 'resume' }>;
 type Refusal = Extract<ExchangeOutcome, { kind: 'refused' }>['reason'];
 
-/** Data centre of every exchange, and of the revoke of a token whose own data centre cannot be trusted. */
+/** Where a token is revoked whose own data centre cannot be trusted. */
 const GLOBAL_LANDING_ZONE = 'glz';
 
 export function createExchangeActivities(deps: ActivityDeps) {
@@ -86,51 +93,65 @@ export function createExchangeActivities(deps: ActivityDeps) {
         sentAtMs: startedAtMs,
         endedAtMs: Math.min(clock.now(), horizonAtMs),
         correlationId: null,
-        dataCentre: deps.dataCentres.byName(GLOBAL_LANDING_ZONE),
+        dataCentre: deps.dataCentres.byName(begun.dataCentre),
       };
       return await finish(await outcomeOf(begun, parseTokenAnswer(kept), times, app, credentials[0] ?? null));
     }
 
+    const { kind, dataCentre } = begun;
+    const { grant } = intakeKinds[kind];
+    const unsentBecause = (verdict: Verdict): ExchangeOutcome => ({
+      kind: 'failure',
+      verdict,
+      sent: false,
+      correlationId: null,
+      dataCentre,
+    });
     const begunAt = clock.monotonic();
-    let requestToken: Secret;
+    let secret: Secret;
     try {
-      requestToken = await vault.open(begun.requestToken, sealContexts.requestToken(sessionId));
+      secret = await vault.open(begun.requestToken, sealContexts.requestToken(sessionId));
     } catch (error) {
-      log.error({ err: error, ...key }, 'the request token does not open');
-      return await finish({ kind: 'failure', verdict: unsent('vault-failed'), sent: false, correlationId: null });
+      log.error({ err: error, ...key }, 'what was brought to be exchanged does not open');
+      return await finish(unsentBecause(unsent('vault-failed')));
     }
     if (isTooLate(clock, begunAt)) {
-      const verdict = unsent('frozen-before-sending');
-      return await finish({ kind: 'failure', verdict, sent: false, correlationId: null });
+      return await finish(unsentBecause(unsent('frozen-before-sending')));
     }
     if (credentials.length === 0) {
-      return await finish({ kind: 'failure', verdict: noClientSecret, sent: false, correlationId: null });
+      return await finish(unsentBecause(noClientSecret));
     }
     let taken: AppCredentials | null = null;
     const trial = {
       app: appName,
-      grant: 'exchange',
+      grant,
       credentials,
-      canary: { canary, dataCentre: GLOBAL_LANDING_ZONE },
+      canary: { canary, dataCentre },
       begunAt,
     } as const;
+    const options = { horizonMs: horizonMs(policy) };
     const call = tryCredentials(deps, trial, (one) =>
-      concur.exchangeRequestToken({ credentials: one, principal, requestToken }, { horizonMs: horizonMs(policy) }),
+      grant === 'refresh'
+        ? concur.refreshTokens({ credentials: one, dataCentre, refreshToken: secret }, options)
+        : concur.exchangeRequestToken({ credentials: one, principal, requestToken: secret }, options),
     ).then((tried) => {
       taken = tried?.credentials ?? null;
-      return tried?.result ?? notSent(deps.dataCentres.byName(GLOBAL_LANDING_ZONE), clock.now());
+      return tried?.result ?? notSent(deps.dataCentres.byName(dataCentre), clock.now());
     });
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();
-      await finish(failureOf({ kind: 'transport', transport: 'timeout', sent: true }, null));
+      await finish(failureOf(begun, { kind: 'transport', transport: 'timeout', sent: true }, { dataCentre }));
     });
     if (!result.ok) {
-      const dataCentre = result.dataCentre.name;
-      return await finish({ ...failureOf(result.failure, result.correlationId), dataCentre });
+      const asked = { dataCentre: result.dataCentre.name, correlationId: result.correlationId };
+      return await finish(failureOf(begun, result.failure, asked));
     }
 
     const { id } = begun.connection;
-    const answer = await vault.seal(serializeTokenAnswer(result.value), sealContexts.answer(id, attemptId));
+    // An answer to a refresh may bring no refresh token: the one that was imported goes on.
+    const refreshToken = result.value.refreshToken ?? (grant === 'refresh' ? secret : null);
+    const received = { ...result.value, refreshToken };
+    const answer = await vault.seal(serializeTokenAnswer(received), sealContexts.answer(id, attemptId));
     await keepSaving(
       deps,
       () =>
@@ -139,7 +160,7 @@ export function createExchangeActivities(deps: ActivityDeps) {
         ),
       () => carry({ kind: 'exchange', attemptId, begun: begun.attempt, answer }),
     );
-    return await finish(await outcomeOf(begun, result.value, result, app, taken));
+    return await finish(await outcomeOf(begun, received, result, app, taken));
   }
 
   async function outcomeOf(
@@ -159,7 +180,8 @@ export function createExchangeActivities(deps: ActivityDeps) {
         : (answer.geolocation ?? times.dataCentre);
     const refuse = async (reason: Refusal, subject: string | null): Promise<ExchangeOutcome> => {
       const unwanted = { app: app.app, subject, answer, dataCentre: dataCentre.name, credentials };
-      return { kind: 'refused', reason, disposal: await dispose(deps, unwanted), correlationId };
+      const disposal = intakeKinds[begun.kind].isRevocable ? await dispose(deps, unwanted) : 'discarded';
+      return { kind: 'refused', reason, disposal, correlationId };
     };
     // Concur binds id and request token in the exchange itself.
     if (answer.geolocation === 'foreign') return await refuse('foreign-geolocation', principal);
@@ -167,7 +189,10 @@ export function createExchangeActivities(deps: ActivityDeps) {
 
     const { clientId } = app;
     const atMs = times.endedAtMs;
-    const found = await identify(deps, { answer, dataCentre, clientId, principal, atMs });
+    const found =
+      begun.kind === 'legacy-code'
+        ? legacyUser
+        : await identify(deps, { answer, dataCentre, clientId, principal, principalType: app.principal, atMs });
     if (found.verdict === 'mismatch') {
       log.error({ app: app.app, principal: connection.principal, why: found.why, correlationId }, 'identity mismatch');
       return await refuse('identity-mismatch', found.subject);
@@ -177,15 +202,26 @@ export function createExchangeActivities(deps: ActivityDeps) {
       vault.seal(answer.refreshToken, sealContexts.refreshToken(connection.id, attempt.id)),
     ]);
     const facts = buildGrantFacts(answer, times, { stays: dataCentre, requiredScopes: app.requiredScopes });
-    return { kind: 'tokens', facts, identity: found.facts, accessToken, refreshToken, correlationId };
+    const { dataCentre: asked } = begun;
+    return {
+      kind: 'tokens',
+      facts,
+      identity: found.facts,
+      accessToken,
+      refreshToken,
+      correlationId,
+      dataCentre: asked,
+    };
   }
 
   function failureOf(
+    { kind }: Begun,
     failure: ConcurFailure,
-    correlationId: string | null,
-  ): Extract<ExchangeOutcome, { kind: 'failure' }> {
+    { dataCentre, correlationId = null }: { readonly dataCentre: string; readonly correlationId?: string | null },
+  ): ExchangeOutcome {
     const sent = failure.kind !== 'transport' || failure.sent;
-    return { kind: 'failure', verdict: judge('exchange', failure), sent, correlationId };
+    const verdict = judge(intakeKinds[kind].grant, failure);
+    return { kind: 'failure', verdict, sent, correlationId, dataCentre };
   }
 
   function observe(begun: Begun, outcome: ExchangeOutcome): void {

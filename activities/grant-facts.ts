@@ -18,6 +18,7 @@ export function buildGrantFacts(
   return {
     dataCentre: dataCentre.name,
     geolocation: dataCentre.baseUri,
+    tokenType: answer.tokenType,
     scope: answer.scope,
     missingScopes: context.requiredScopes.filter((scope) => !granted.has(scope)),
     sentAtMs: times.sentAtMs,

@@ -23,11 +23,13 @@ export async function identify(
     readonly dataCentre: DataCentre;
     readonly clientId: string;
     readonly principal: string;
+    /** Of the app: what is believed where nothing tells. */
+    readonly principalType: 'company' | 'user';
     /** When the answer came. */
     readonly atMs: number;
   },
 ): Promise<IdentityVerdict> {
-  const { answer, dataCentre, clientId, principal, atMs } = input;
+  const { answer, dataCentre, clientId, principal, principalType, atMs } = input;
   const options = { horizonMs: deps.policy.concurTimeoutMs };
   let proven: 'company' | 'user' | null = null;
   let isProven = false;
@@ -56,20 +58,21 @@ export async function identify(
     verdict: 'accepted',
     facts: {
       identity: isProven || profile !== null ? 'proven' : 'asserted',
-      principalType: profile?.type ?? proven ?? 'company',
+      principalType: profile?.type ?? proven ?? principalType,
       company: profile?.name == null ? null : { name: profile.name, domain: profile.domain },
     },
   };
 }
 
-async function fetchProfile(
+/** Asks a few times; null when there was no answer. */
+export async function fetchProfile(
   { clock, concur, policy, log }: Pick<ActivityDeps, 'clock' | 'concur' | 'policy' | 'log'>,
   answer: TokenAnswer,
   dataCentre: DataCentre,
 ): Promise<Principal | null> {
   for (let tries = 1; tries <= PROFILE_TRIES; tries += 1) {
     const result = await concur.fetchPrincipal(
-      { dataCentre: dataCentre.name, accessToken: answer.accessToken },
+      { dataCentre: dataCentre.name, accessToken: answer.accessToken, tokenType: answer.tokenType },
       { horizonMs: policy.concurTimeoutMs },
     );
     if (result.ok) return result.value;
@@ -80,6 +83,6 @@ async function fetchProfile(
 }
 
 /** In lower case, as a connection's key has it; the `sub` of some tokens is a URL that ends in the UUID. */
-function uuidOf(subject: string): string {
+export function uuidOf(subject: string): string {
   return subject.toLowerCase().split('/').at(-1) ?? '';
 }

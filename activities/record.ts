@@ -1,7 +1,7 @@
 /** Reading and recording, without a call to Concur. */
 import { applyCommand, type CommandName } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
-import { type Cargo, saveCargo } from '../core/lifeboat.ts';
+import { type ConnectionCargo, saveCargo } from '../core/lifeboat.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createSnapshots } from './snapshots.ts';
 
@@ -12,7 +12,7 @@ export interface CommandActivityInput extends ConnectionKey {
 }
 
 export interface SaveTokensInput extends ConnectionKey {
-  readonly cargo: Cargo;
+  readonly cargo: ConnectionCargo;
 }
 
 export function createRecordActivities(deps: ActivityDeps) {

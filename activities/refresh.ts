@@ -129,11 +129,12 @@ export function createRefreshActivities(deps: ActivityDeps) {
       canary: { canary, dataCentre: stays.name },
       begunAt,
     } as const;
+    const isLegacy = begun.connection.principalType === 'legacy-user';
+    const options = { horizonMs: horizonMs(policy) };
     const call = tryCredentials(deps, trial, (one) =>
-      concur.refreshTokens(
-        { credentials: one, dataCentre: stays.name, refreshToken: sent },
-        { horizonMs: horizonMs(policy) },
-      ),
+      isLegacy
+        ? concur.refreshLegacyToken({ credentials: one, dataCentre: stays.name, grant: sent }, options)
+        : concur.refreshTokens({ credentials: one, dataCentre: stays.name, refreshToken: sent }, options),
     ).then((tried) => tried?.result ?? notSent(stays, clock.now()));
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       observer.uncertain();

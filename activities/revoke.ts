@@ -76,10 +76,10 @@ export function createRevokeActivities(deps: ActivityDeps) {
       return await finish({ kind: 'failure', verdict: unsent('frozen-before-sending'), correlationId: null });
     }
     const dataCentre = deps.dataCentres.byName(connection.dataCentre ?? '');
-    const call = concur.revokeConnection(
-      { dataCentre: dataCentre.name, accessToken },
-      { horizonMs: horizonMs(policy) },
-    );
+    const given = { dataCentre: dataCentre.name, accessToken };
+    const options = { horizonMs: horizonMs(policy) };
+    const isLegacy = connection.principalType === 'legacy-user';
+    const call = isLegacy ? concur.revokeLegacyToken(given, options) : concur.revokeConnection(given, options);
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
       const verdict = verdictOf({ kind: 'transport', transport: 'timeout', sent: true });
       await finish({ kind: 'failure', verdict, correlationId: null });

@@ -2,10 +2,12 @@
 import type { Act } from '../core/audit-entry.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { ConnectionResource } from '../core/connection-resource.ts';
-import type { Clock, Log, Rng, Vault } from '../core/ports.ts';
+import type { IdempotencyStore } from '../core/idempotency.ts';
+import type { Clock, DataCentres, Log, Rng, Vault } from '../core/ports.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
 import type { App, CodeStore, ConnectionStore, SessionStore } from '../core/stores.ts';
 import type { CommandResult } from '../workflows/contract.ts';
+import type { Intake } from './intake.ts';
 import type { Scope } from './schemas/operation.ts';
 import type { TokenResource } from './schemas/resources.ts';
 
@@ -22,6 +24,10 @@ export interface ApiDeps {
   readonly connections: ConnectionStore;
   readonly sessions: SessionStore;
   readonly codes: CodeStore;
+  readonly idempotency: IdempotencyStore;
+  /** The allow-list of where a token may be brought. */
+  readonly dataCentres: Pick<DataCentres, 'match' | 'names'>;
+  readonly intake: Intake;
   readonly lifecycle: LifecycleGateway;
   readonly tokens: TokenReader;
   readonly authenticator: Authenticator;
@@ -38,6 +44,11 @@ export interface AppDirectory {
 export interface LifecycleGateway {
   /** Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session; null as below. */
   connect(key: ConnectionKey, sessionId: string): Promise<CommandResult | null>;
+  /**
+   * Starts or joins the workflow of a connect whose principal is not known yet, and waits, at most 20 s, for it; null when
+   * it failed or goes on: its row says what holds.
+   */
+  connectUnidentified(app: string, sessionId: string, dataCentre: string): Promise<string | null>;
   /** Null: the wait or the run ended meanwhile; the row says what holds. Waits at most `waitMs`. */
   ensureFresh(key: ConnectionKey, version: number, waitMs: number): Promise<CommandResult | null>;
   /** A forced refresh; null as above or when it goes on after 20 s. */
@@ -66,14 +77,14 @@ export interface LifecycleGateway {
 export interface GatewayCommand {
   readonly actor: string;
   readonly reason: string | null;
+  /** Of the request behind it. */
+  readonly correlationId?: string | null;
 }
 
 export interface TokenReader {
   /**
    * A token that works, from memory, from the database, or after a refresh. Throws the problem of the connection's
    * state; `not-found` for an unknown one.
-  /** Of the request behind it. */
-  readonly correlationId?: string | null;
    */
   read(key: ConnectionKey, minTtlMs: number, reader: Act): Promise<TokenResource>;
 }

@@ -7,6 +7,7 @@ import {
   isGrpcServiceError,
   ServiceError,
   WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -30,6 +31,9 @@ import {
   revokeUpdate,
   statusQuery,
   tokenRejectedSignal,
+  type UnidentifiedConnectInput,
+  type UnidentifiedConnectResult,
+  unidentifiedWorkflowId,
   workflowTypes,
 } from '../workflows/contract.ts';
 import type { GatewayCommand, LifecycleGateway } from './deps.ts';
@@ -136,6 +140,32 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
           startWorkflowOperation: startOperation(key),
         }),
       ),
+
+    async connectUnidentified(app, sessionId, dataCentre) {
+      const handle = await beforeSilence(() =>
+        client.workflow.start(workflowTypes.connectUnidentified, {
+          workflowId: unidentifiedWorkflowId(app, sessionId),
+          staticSummary: `SAP Concur connect of app ${app}, principal not known yet`,
+          taskQueue: lifecycleTaskQueue(taskQueue),
+          args: [{ app, sessionId, dataCentre } satisfies UnidentifiedConnectInput],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        }),
+      ).catch((error: unknown) => {
+        // It has run and is over: its row says what came of it.
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+        throw isServerTrouble(error) || isStillGoing(error) ? unavailable(error) : error;
+      });
+      if (handle === null) return null;
+      try {
+        const deadline = clock.now() + HANDLER_WAIT_MS;
+        const { principal }: UnidentifiedConnectResult = await client.withDeadline(deadline, () => handle.result());
+        return principal;
+      } catch (error) {
+        if (isStillGoing(error) || isRunOver(error)) return null;
+        throw isServerTrouble(error) ? unavailable(error) : error;
+      }
+    },
 
     ensureFresh: (key, version, waitMs) =>
       settle(waitMs, () =>

@@ -1,6 +1,7 @@
 /** `npm run api`: the HTTP side of Evergrant. */
 import { Client, Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
+import { createDataCentres } from '../concur/data-centres.ts';
 import { createAppStore } from '../db/app-store.ts';
 import { createAuditStore } from '../db/audit-store.ts';
 import { createClientStore } from '../db/client-store.ts';
@@ -10,6 +11,8 @@ import { manyBlockedApps } from '../db/app-trouble.ts';
 import { countConnections } from '../db/connection-counts.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
+import { createIdempotencyStore } from '../db/idempotency-store.ts';
+import { createIntakeStore } from '../db/intake-store.ts';
 import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { createNotices } from '../db/notices.ts';
@@ -38,6 +41,7 @@ import { createClientKeyIssuer } from './auth/client-key-issuer.ts';
 import { createLocalTokenIssuer } from './auth/local-issuer.ts';
 import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
+import { createIntake } from './intake.ts';
 import { createLifecycleGateway } from './lifecycle-gateway.ts';
 import { listen } from './listen.ts';
 import { createReadRecorder } from './read-recorder.ts';
@@ -115,6 +119,18 @@ await runMain('evergrant api', async () => {
     connections,
     sessions: createSessionStore(pool),
     codes: createCodeStore(pool),
+    idempotency: createIdempotencyStore(pool),
+    dataCentres: createDataCentres(config.dataCentres),
+    intake: createIntake({
+      clock,
+      rng,
+      vault,
+      policy,
+      requestTokenTtlMs: config.requestTokenTtlMs,
+      connections,
+      intakes: createIntakeStore(pool),
+      lifecycle,
+    }),
     lifecycle,
     tokens: createTokenReader({
       clock,

@@ -1,15 +1,20 @@
-import type { HttpRequest, HttpResponse, Principal } from '../core/ports.ts';
+import type { HttpRequest, HttpResponse, Principal, TokenAnswer } from '../core/ports.ts';
 import type { Secret } from '../core/secret.ts';
 import { type JsonObject, parseJsonObject, parseText, parseToken } from './answer-body.ts';
 import { type AnswerContext, isSuccess, type Processed, processUnexpected } from './error-answer.ts';
 import { buildUrl } from './token-request.ts';
 
 /** Asks whose token it is, and for the name that people know. Concur's docs, Profile v1, `/me`. */
-export function buildProfileRequest(input: { readonly baseUri: string; readonly accessToken: Secret }): HttpRequest {
+export function buildProfileRequest(input: {
+  readonly baseUri: string;
+  readonly accessToken: Secret;
+  readonly tokenType?: TokenAnswer['tokenType'];
+}): HttpRequest {
+  const { tokenType = 'Bearer', accessToken } = input;
   return {
     method: 'GET',
     url: buildUrl(input.baseUri, '/profile/v1/me'),
-    headers: { authorization: `Bearer ${input.accessToken.reveal()}`, accept: 'application/json' },
+    headers: { authorization: `${tokenType} ${accessToken.reveal()}`, accept: 'application/json' },
   };
 }
 

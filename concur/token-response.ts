@@ -26,6 +26,7 @@ export function processTokenResponse(response: HttpResponse, context: AnswerCont
 function buildTokenAnswer(body: JsonObject, accessToken: string, context: AnswerContext): TokenAnswer {
   const geolocationRaw = parseText(body.geolocation, 512);
   return {
+    tokenType: 'Bearer',
     accessToken: new Secret(accessToken),
     refreshToken: maybeSecret(body.refresh_token),
     idToken: maybeSecret(body.id_token),

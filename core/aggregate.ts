@@ -7,6 +7,7 @@
 import type { Crowd } from './crowd.ts';
 import type { Connection } from './connection.ts';
 import type { AuditEntry } from './audit-entry.ts';
+import type { IntakeKind } from './intake-kind.ts';
 
 /**
  * A sealed token and the attempt that obtained it. The attempt's id is part of the sealing context, so the
@@ -56,8 +57,11 @@ export interface Attempt {
 /** A completed connect session as the connection's transactions see it. */
 export interface ConnectSession {
   readonly id: string;
-  /** Sealed; null once it is settled (shredded). */
+  readonly kind: IntakeKind;
+  /** What `kind` says, sealed; null once it is settled (shredded). */
   readonly requestToken: string | null;
+  /** Where to bring it; null: to the landing zone. */
+  readonly dataCentre: string | null;
   readonly userId: string | null;
   readonly customerRef: string | null;
   readonly status: 'completed' | 'connected' | 'failed';

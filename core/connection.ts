@@ -123,4 +123,6 @@ export interface PendingConnect {
   /** Exchanges tried so far. */
   readonly uses: number;
   readonly nextTryAtMs: number;
+  /** Where it is brought; missing in what was recorded before that could differ: the landing zone. */
+  readonly dataCentre?: string;
 }

@@ -9,6 +9,7 @@ import type { Aggregate, Attempt, ConnectSession, Decision } from './aggregate.t
 import { blockedAt } from './app-trouble.ts';
 import { type Connection, type ConnectionKey, isEnded, type PrincipalType } from './connection.ts';
 import { closeLost, openUntil, SEND_BUDGET_MS } from './attempts.ts';
+import { dataCentreOf, type IntakeKind, intakeKinds } from './intake-kind.ts';
 import { horizonMs, type RefreshPolicy } from './refresh-policy.ts';
 import type { TransitionContext } from './transition.ts';
 import { reduceConnection } from './transitions.ts';
@@ -30,9 +31,9 @@ export interface AcceptConnect extends ExchangeTimes {
   readonly key: ConnectionKey;
   readonly sessionId: string;
   readonly actor: string;
-  /** Id of the row, used if there is none yet. */
   /** Of the request that completed it. */
   readonly correlationId?: string | null;
+  /** Id of the row, used if there is none yet. */
   readonly newConnectionId: string;
   readonly principalType: PrincipalType;
 }
@@ -99,6 +100,9 @@ export type BegunExchange =
       readonly decision: 'call';
       readonly connection: Connection;
       readonly attempt: Attempt;
+      readonly kind: IntakeKind;
+      /** Where to call. */
+      readonly dataCentre: string;
       readonly requestToken: string;
       readonly userId: string | null;
     }
@@ -107,6 +111,8 @@ export type BegunExchange =
       readonly decision: 'resume';
       readonly connection: Connection;
       readonly attempt: Attempt;
+      readonly kind: IntakeKind;
+      readonly dataCentre: string;
       readonly userId: string | null;
     }
   | { readonly decision: 'wait'; readonly untilMs: number }
@@ -114,8 +120,8 @@ export type BegunExchange =
   | { readonly decision: 'app-blocked' }
   | { readonly decision: 'settled' };
 
-/** Data centre of every exchange. */
-export const GLOBAL_LANDING_ZONE = 'glz';
+/** A session that is over is not loaded: what it brought is not needed to finish what came of it. */
+export const settledSession = { kind: 'request-token', dataCentre: null, userId: null } as const;
 
 export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decision<BegunExchange> {
   const { connection } = aggregate;
@@ -126,8 +132,9 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   );
   // Whatever became of the session meanwhile: what was obtained has to be kept or revoked.
   if (connection !== null && received !== undefined) {
-    const userId = session?.userId ?? null;
-    return { result: { decision: 'resume', connection, attempt: received, userId }, changes: {} };
+    const { kind, dataCentre, userId } = session ?? settledSession;
+    const at = dataCentreOf({ kind, dataCentre });
+    return { result: { decision: 'resume', connection, attempt: received, kind, dataCentre: at, userId }, changes: {} };
   }
   if (connection === null || session === undefined || session.status !== 'completed') {
     return { result: { decision: 'settled' }, changes: {} };
@@ -144,10 +151,12 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   const openUntilMs = openUntil(aggregate.attempts, nowMs);
   if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
   if (session.requestToken === null || session.expiresAtMs <= nowMs || session.uses >= MAX_USES) {
-    return giveUp(aggregate, connection, session, 'request-token-rejected', input);
+    const { refused } = intakeKinds[session.kind];
+    return giveUp(aggregate, connection, session, refused, input);
   }
   if (session.nextTryAtMs > nowMs) return { result: { decision: 'wait', untilMs: session.nextTryAtMs }, changes: {} };
-  if (blockedAt(aggregate, GLOBAL_LANDING_ZONE) !== null) {
+  const dataCentre = dataCentreOf(session);
+  if (blockedAt(aggregate, dataCentre) !== null) {
     const waiting = { ...session, nextTryAtMs: nowMs + blockedPauseMs(input.policy) };
     return { result: { decision: 'app-blocked' }, changes: { sessions: [waiting] } };
   }
@@ -169,7 +178,15 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   const nextTryAtMs = uses < MAX_USES ? nowMs + spreadMs(input.policy, session.uses) : attempt.horizonAtMs;
   const counted = { ...session, uses, nextTryAtMs };
   return {
-    result: { decision: 'call', connection, attempt, requestToken: session.requestToken, userId: session.userId },
+    result: {
+      decision: 'call',
+      connection,
+      attempt,
+      kind: session.kind,
+      dataCentre,
+      requestToken: session.requestToken,
+      userId: session.userId,
+    },
     changes: { attempts: [attempt, ...closeLost(aggregate.attempts, nowMs)], sessions: [counted] },
   };
 }

@@ -11,11 +11,11 @@ import {
   blockedPauseMs,
   exchangeContext,
   type ExchangeTimes,
-  GLOBAL_LANDING_ZONE,
   hasOthers,
   MAX_USES,
   shred,
 } from './exchange-transaction.ts';
+import { intakeKinds } from './intake-kind.ts';
 import type { GrantFacts, IdentityFacts } from './transition.ts';
 import { type RefreshPolicy, servicePauseMs } from './refresh-policy.ts';
 import { reduceConnection } from './transitions.ts';
@@ -38,6 +38,8 @@ export type ExchangeOutcome =
       readonly accessToken: string;
       readonly refreshToken: string;
       readonly correlationId: string | null;
+      /** Data centre that was asked, which need not be the one they belong to. */
+      readonly dataCentre: string;
     }
   /** Concur gave tokens, but the connect can't be finished; `disposal` says what became of them. */
   | {
@@ -51,8 +53,8 @@ export type ExchangeOutcome =
       readonly verdict: Verdict;
       readonly sent: boolean;
       readonly correlationId: string | null;
-      /** Data centre that gave the answer, where it is not the landing zone. */
-      readonly dataCentre?: string;
+      /** Data centre that was asked. */
+      readonly dataCentre: string;
     };
 
 export interface FinishExchange extends ExchangeTimes {
@@ -115,7 +117,7 @@ function finishConnected(
         current: { sealed: outcome.refreshToken, attemptId: attempt.id, refused: false },
         previous: aggregate.grant.current,
       },
-      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
+      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: outcome.facts.tokenType },
       attempts: settleOthers(aggregate.attempts, attempt.id, input.nowMs),
       // Connects that still wait are overtaken by this one: tried later, they would undo a Disconnect after it.
       sessions: aggregate.sessions
@@ -124,7 +126,7 @@ function finishConnected(
         .map((other) =>
           other.id === attempt.sessionId ? shred(other, 'connected', null) : shred(other, 'failed', 'connect-failed'),
         ),
-      ...clearTrouble(aggregate, GLOBAL_LANDING_ZONE),
+      ...clearTrouble(aggregate, outcome.dataCentre),
     },
   };
 }
@@ -180,7 +182,7 @@ function finishFailed(
   if (verdict.outcome === 'uncertain' && attempt.status === 'uncertain' && isUncertain) {
     return { result: 'duplicate', changes: {} };
   }
-  const trouble = noteTrouble(aggregate, verdict, { dataCentre: outcome.dataCentre ?? GLOBAL_LANDING_ZONE, nowMs });
+  const trouble = noteTrouble(aggregate, verdict, { dataCentre: outcome.dataCentre, nowMs });
   if (session === undefined || session.status !== 'completed')
     return { result: 'failed', changes: { attempts: [settled], ...trouble.changes } };
 
@@ -212,7 +214,7 @@ function finishFailed(
     userId: session.userId,
   } as const;
   const transition = reduceConnection(connection, event, exchangeContext(input, 'workflow'));
-  const failure = verdict.outcome === 'dead' ? 'request-token-rejected' : 'connect-failed';
+  const failure = verdict.outcome === 'dead' ? intakeKinds[session.kind].refused : 'connect-failed';
   const nextSession = event.final ? shred(session, 'failed', failure) : { ...session, uses, nextTryAtMs };
   // Tries that never left, or cost nothing, come often: beside a living connection the last of them is enough.
   const isNoise = !isSpent && !event.final && connection.state !== 'connecting';

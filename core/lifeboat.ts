@@ -10,7 +10,8 @@ import { receiveExchange } from './exchange-transaction.ts';
 import type { RefreshPolicy } from './refresh-policy.ts';
 import { finishRefresh, type RefreshOutcome } from './refresh-transaction.ts';
 
-export type Cargo =
+/** An answer of one connection. */
+export type ConnectionCargo =
   | {
       readonly kind: 'refresh';
       readonly attemptId: string;
@@ -27,6 +28,18 @@ export type Cargo =
       readonly answer: string;
     };
 
+/** The answer to a connect while nobody knows whose connection it will be. */
+export interface UnidentifiedCargo {
+  readonly kind: 'unidentified';
+  /** Id of the connect's session. */
+  readonly attemptId: string;
+  /** Sealed under the session. */
+  readonly answer: string;
+  readonly sentAtMs: number;
+}
+
+export type Cargo = ConnectionCargo | UnidentifiedCargo;
+
 /** Brings an answer to safety: with every heartbeat from now on, and with the failure if the activity fails. */
 export type Carry = (cargo: Cargo) => void;
 
@@ -34,13 +47,19 @@ export type Carry = (cargo: Cargo) => void;
 export function maybeCargo(details: unknown): Cargo | null {
   if (typeof details !== 'object' || details === null) return null;
   const { kind, attemptId } = details as { readonly kind?: unknown; readonly attemptId?: unknown };
-  return (kind === 'refresh' || kind === 'exchange') && typeof attemptId === 'string' ? (details as Cargo) : null;
+  const isKnown = kind === 'refresh' || kind === 'exchange' || kind === 'unidentified';
+  return isKnown && typeof attemptId === 'string' ? (details as Cargo) : null;
+}
+
+/** A cargo that is the connection's own. */
+export function ofConnection(cargo: Cargo | null): ConnectionCargo | null {
+  return cargo === null || cargo.kind === 'unidentified' ? null : cargo;
 }
 
 /** Puts the cargo on file as the activity that lost it would have done; idempotent by the attempt's id. */
 export function saveCargo(
   aggregate: Aggregate,
-  cargo: Cargo,
+  cargo: ConnectionCargo,
   times: { readonly nowMs: number; readonly policy: RefreshPolicy; readonly workflowId: string },
 ): Decision<null> {
   const { attemptId, begun } = cargo;

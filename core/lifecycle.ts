@@ -8,7 +8,7 @@
 import { ANSWERED, type ConnectionSnapshot, isEnded, type PendingConnect } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';
 import { type AskedBy, createBell, type Inbox, type InboxEntry, type Wish } from './inbox.ts';
-import type { Cargo } from './lifeboat.ts';
+import type { ConnectionCargo } from './lifeboat.ts';
 import type { RefreshCause } from './refresh-transaction.ts';
 
 export interface RefreshOrder {
@@ -21,6 +21,13 @@ export interface RefreshOrder {
   readonly urgent: boolean;
   /** Whose wish it is, where it is somebody's and no reader's. */
   readonly askedBy?: AskedBy;
+}
+
+export interface ExchangeOrder {
+  readonly attemptId: string;
+  readonly sessionId: string;
+  /** Where to call; also picks the task queue. */
+  readonly dataCentre: string;
 }
 
 export interface CommandOrder {
@@ -43,7 +50,7 @@ export interface LifecycleHost {
    * nothing had been said.
    */
   refresh(order: RefreshOrder, withdrawn: Promise<void>): Promise<ConnectionSnapshot | null | typeof WITHDRAWN>;
-  exchange(order: { readonly attemptId: string; readonly sessionId: string }): Promise<ConnectionSnapshot | null>;
+  exchange(order: ExchangeOrder): Promise<ConnectionSnapshot | null>;
   revoke(order: { readonly attemptId: string; readonly dataCentre: string }): Promise<ConnectionSnapshot | null>;
   command(order: CommandOrder): Promise<ConnectionSnapshot | null>;
   /** Sleeps until then (null: for ever) or until the inbox has seen more than `arrivals` wishes. */
@@ -51,9 +58,9 @@ export interface LifecycleHost {
   /** Shows the snapshot to operators. */
   publish(snapshot: ConnectionSnapshot): void;
   /** What a call that went wrong had in hand: an answer that could not be saved. Null: nothing. */
-  cargoOf(error: unknown): Cargo | null;
+  cargoOf(error: unknown): ConnectionCargo | null;
   /** Saves it, however long that takes. */
-  saveTokens(cargo: Cargo): Promise<null>;
+  saveTokens(cargo: ConnectionCargo): Promise<null>;
   /** A call that went wrong without a verdict (time-out, crash, bug): tells the log; rethrows what must pass. */
   callFailed(error: unknown): void;
   /** Whether this run's history is long or old enough for a new one. */
@@ -163,7 +170,7 @@ type Step =
       | { readonly do: 'command'; readonly order: CommandOrder }
       | { readonly do: 'load' }
       | { readonly do: 'refresh'; readonly cause: RefreshCause; readonly expectedVersion: number | null }
-      | { readonly do: 'exchange'; readonly sessionId: string }
+      | { readonly do: 'exchange'; readonly sessionId: string; readonly dataCentre: string }
       | { readonly do: 'revoke' }
     ));
 
@@ -199,7 +206,7 @@ export function decideStep(
   const exchange: Step | null =
     pending === undefined || blockedUntilMs > nowMs
       ? null
-      : { do: 'exchange', sessionId: pending.sessionId, entry: null };
+      : { do: 'exchange', sessionId: pending.sessionId, dataCentre: pending.dataCentre ?? 'glz', entry: null };
   // Tokens that an exchange has brought come first: a refresh may have nothing else left, a revoke has to end them too.
   if (exchange !== null && (pending?.nextTryAtMs === ANSWERED || stoodStill)) return exchange;
   if (callsFromMs <= nowMs) {
@@ -257,8 +264,9 @@ async function perform(
     case 'load':
       return await load(host, inbox);
     case 'exchange': {
-      const { sessionId } = step;
-      return await attend(host, inbox, () => host.exchange({ attemptId: host.nextAttemptId(), sessionId }));
+      const { sessionId, dataCentre: at } = step;
+      const start = () => host.exchange({ attemptId: host.nextAttemptId(), sessionId, dataCentre: at });
+      return await attend(host, inbox, start);
     }
     case 'revoke':
       return await attend(host, inbox, () => host.revoke({ attemptId: host.nextAttemptId(), dataCentre }));

@@ -77,6 +77,8 @@ export interface TransportFailure {
 
 /** A token answer of Concur, validated: shapes as in RFC 6749 section 5.1 and Concur's docs, Authentication. */
 export interface TokenAnswer {
+  /** `OAuth`: a one-year token of the flow of before 2017. */
+  readonly tokenType: 'Bearer' | 'OAuth';
   readonly accessToken: Secret;
   /** Null when Concur returned none (allowed on a refresh: the stored one stays). */
   readonly refreshToken: Secret | null;
@@ -109,6 +111,11 @@ export type ConcurFailure =
       readonly retryAfterMs: number | null;
       /** Where code 16 points, judged like a token's geolocation. */
       readonly geolocation: DataCentre | 'foreign' | null;
+      /**
+       * Words of Concur's where it has no codes: errors of the migration (Concur's docs, Migration), and
+       * `LEGACY_ERROR` for an `Error` element in an XML answer, which says no more than that.
+       */
+      readonly providerCode?: 'INVALIDSCOPES' | 'INVALIDAPP' | 'INVALIDTOKEN' | 'UNAUTHORIZED' | 'LEGACY_ERROR';
     }
   /** A 2xx that is no token answer: no JSON, no access token, absurd numbers. */
   | { readonly kind: 'malformed'; readonly status: number; readonly what: string }
@@ -144,7 +151,7 @@ export interface TokenCallOptions {
 }
 
 /** SAP Concur, one method per operation of its wire. Never throws for what Concur or the network did. */
-export interface Concur {
+export interface Concur extends ConcurIntake {
   exchangeRequestToken(
     input: { readonly credentials: AppCredentials; readonly principal: string; readonly requestToken: Secret },
     options: TokenCallOptions,
@@ -167,7 +174,12 @@ export interface Concur {
     options: TokenCallOptions,
   ): Promise<ConcurResult<null>>;
   fetchPrincipal(
-    input: { readonly dataCentre: string; readonly accessToken: Secret },
+    input: {
+      readonly dataCentre: string;
+      readonly accessToken: Secret;
+      /** `Bearer` when left out. */
+      readonly tokenType?: TokenAnswer['tokenType'];
+    },
     options: TokenCallOptions,
   ): Promise<ConcurResult<Principal>>;
   /**
@@ -245,11 +257,18 @@ export interface ConcurIntake {
   ): Promise<ConcurResult<MigratedGrant>>;
 }
 
-/** The configured data centres: the allow-list of every host that may see a secret. */
+/**
+ * The configured data centres, and the instances of the flow of before 2017: the allow-list of every host that may see
+ * a secret. No name is in both tables.
+ */
 export interface DataCentres {
-  /** Throws `configuration-invalid` when the table has no such data centre. */
+  /** A data centre or a legacy instance. Throws `configuration-invalid` when neither table has it. */
   byName(name: string): DataCentre;
+  /** Of the data centres alone. */
   names(): readonly string[];
+  legacyNames(): readonly string[];
   /** Which data centre a base URI from outside names, `'foreign'` when none. */
   match(geolocation: string): DataCentre | 'foreign';
+  /** The same for the `Instance_Url` of a legacy answer and the legacy instances. */
+  matchLegacy(instanceUrl: string): DataCentre | 'foreign';
 }

@@ -265,7 +265,7 @@ function save(
       connection: transition.connection,
       events: transition.events,
       grant: nextGrant(aggregate, attempt, outcome.refreshToken),
-      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: 'Bearer' },
+      accessToken: { sealed: outcome.accessToken, attemptId: attempt.id, tokenType: outcome.facts.tokenType },
       attempts: settleOthers(withAttempt(aggregate.attempts, attempt), attempt.id, input.nowMs),
       ...clearTrouble(aggregate, connection.dataCentre),
     },

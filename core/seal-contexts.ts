@@ -8,6 +8,8 @@ export const sealContexts = {
   refreshToken: (connectionId: string, attemptId: string) => `connections:${connectionId}:${attemptId}:refresh_token`,
   answer: (connectionId: string, attemptId: string) => `refresh_attempts:${connectionId}:${attemptId}:answer`,
   requestToken: (sessionId: string) => `connect_sessions:${sessionId}:request_token`,
+  /** The answer to a connect while nobody knows whose connection it will be. */
+  unidentifiedAnswer: (sessionId: string) => `connect_sessions:${sessionId}:answer`,
   clientSecret: (secretId: string) => `app_secrets:${secretId}:client_secret`,
   issuerKey: (kid: string) => `issuer_keys:${kid}:private_jwk`,
 } as const;

@@ -2,6 +2,8 @@
 import type { Aggregate } from './aggregate.ts';
 import { ANSWERED, type ConnectionSnapshot, type PendingConnect } from './connection.ts';
 import { openUntil } from './attempts.ts';
+import { settledSession } from './exchange-transaction.ts';
+import { dataCentreOf } from './intake-kind.ts';
 import { type RefreshPolicy, upkeepOf } from './refresh-policy.ts';
 
 /** Null when no such connection exists. */
@@ -31,7 +33,13 @@ function pendingConnects({ attempts, sessions }: Aggregate): readonly PendingCon
       sessionId,
       uses: sessions.find(({ id }) => id === sessionId)?.uses ?? 1,
       nextTryAtMs: ANSWERED,
+      dataCentre: dataCentreOf(sessions.find(({ id }) => id === sessionId) ?? settledSession),
     })),
-    ...waiting.map(({ id, uses, nextTryAtMs }) => ({ sessionId: id, uses, nextTryAtMs })),
+    ...waiting.map((session) => ({
+      sessionId: session.id,
+      uses: session.uses,
+      nextTryAtMs: session.nextTryAtMs,
+      dataCentre: dataCentreOf(session),
+    })),
   ];
 }

@@ -7,6 +7,7 @@ import type { AppTrouble } from './aggregate.ts';
 import type { Act, AuditEntry, InstallationEvent } from './audit-entry.ts';
 import type { CrowdQuestion } from './crowd.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
+import type { Decision as UnidentifiedDecision, UnidentifiedConnect } from './unidentified.ts';
 
 /**
  * Connections with their grants, attempts and pending connects. Every change goes through `transact`: the row
@@ -65,7 +66,6 @@ export interface StoredEvent extends AuditEntry {
   readonly id: string;
 }
 
-// ── Connect sessions ───────────────────────────────────────────────────────────────────────────────────────
 // ── The trail of the installation ──────────────────────────────────────────────────────────────────────────
 
 /**
@@ -90,6 +90,7 @@ export interface TokenRead extends ConnectionKey, Omit<Act, 'reason'> {
   readonly atMs: number;
 }
 
+// ── Connect sessions ───────────────────────────────────────────────────────────────────────────────────────
 
 export type LandingMode = 'sign-in' | 'verification-code' | 'confirm';
 
@@ -97,8 +98,8 @@ export type LandingMode = 'sign-in' | 'verification-code' | 'confirm';
 export interface BrowserSession {
   readonly id: string;
   readonly app: string;
-  /** Lower case; the redirect's `id`. */
-  readonly principal: string;
+  /** Lower case; the redirect's `id`. Null where only Concur's answer will tell: the flow of before 2017. */
+  readonly principal: string | null;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   readonly csrf: string;
@@ -151,7 +152,8 @@ export interface NewBrowserSession
 }
 
 export type CompleteResult<T> =
-  | { readonly outcome: 'completed'; readonly result: T }
+  /** `result` is null while nobody knows whose connection it will be: then nothing was decided. */
+  | { readonly outcome: 'completed'; readonly result: T | null }
   /** Not open any more: already completed by this browser (its progress page goes on) or over. */
   | { readonly outcome: 'already'; readonly session: BrowserSession }
   | { readonly outcome: 'lost' }
@@ -191,13 +193,13 @@ export interface SessionStore {
       /** Number of the ticket that was brought; in mode `sign-in` alone. */
       readonly ticketId?: string;
       readonly addressFingerprint: string;
+      /** Id of the browser's request, for the audit trail. */
+      readonly correlationId?: string;
     },
-    decide: (aggregate: Aggregate) => Decision<T>,
+    /** Not asked while nobody knows whose connection it will be. */
+    decide: (aggregate: Aggregate, key: ConnectionKey) => Decision<T>,
   ): Promise<CompleteResult<T>>;
 }
-
-/** What a connect without a landing page brings; see `Intake` of the API. */
-export type IntakeKind = 'request-token' | 'refresh-token' | 'password' | 'legacy-code' | 'legacy-refresh-token';
 
 export interface SessionTicketKey {
   readonly app: string;
@@ -205,6 +207,21 @@ export interface SessionTicketKey {
   readonly id: string;
   readonly ticketId: string;
   readonly nowMs: number;
+}
+
+/** Connects whose principal nobody knows yet; one transaction each, the row locked. */
+export interface IntakeStore {
+  /** Puts one on file, complete; keeps the one that is there under the same id. */
+  open(intake: UnidentifiedConnect): Promise<void>;
+  /** Also one that has found its principal, or came with it; null while its landing page is open. */
+  maybeOne(app: string, id: string): Promise<UnidentifiedConnect | null>;
+  /** Throws `not-found` as `maybeOne` gives null. */
+  transact<T>(app: string, id: string, decide: (row: UnidentifiedConnect) => UnidentifiedDecision<T>): Promise<T>;
+  /** Those whose next try was due by then, longest overdue first. */
+  manyOverdue(query: {
+    readonly dueByMs: number;
+    readonly limit: number;
+  }): Promise<readonly { readonly app: string; readonly sessionId: string }[]>;
 }
 
 export interface CodeStore {
@@ -215,6 +232,8 @@ export interface CodeStore {
     readonly customerRef: string | null;
     readonly principal: string | null;
     readonly createdBy: string;
+    /** Id of the request that asked for it, for the audit trail. */
+    readonly correlationId?: string | null;
     readonly createdAtMs: number;
     readonly expiresAtMs: number;
   }): Promise<{ readonly id: string }>;
@@ -230,8 +249,6 @@ export interface StoredCode {
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly usedAtMs: number | null;
-      /** Id of the browser's request, for the audit trail. */
-      readonly correlationId?: string;
   readonly revokedAtMs: number | null;
 }
 
@@ -268,8 +285,6 @@ export interface Landing {
   readonly manageUrl: string | null;
   readonly listingUrl: string | null;
   readonly nextSteps: readonly string[];
-    /** Id of the request that asked for it, for the audit trail. */
-    readonly correlationId?: string | null;
 }
 
 export interface AppSecretFacts {

@@ -20,6 +20,7 @@ export function parseTokenAnswer(serialized: Secret): TokenAnswer {
   const secretOf = (value: string | null) => (value === null ? null : new Secret(value));
   return {
     ...plain,
+    tokenType: plain.tokenType ?? 'Bearer',
     accessToken: new Secret(plain.accessToken),
     refreshToken: secretOf(plain.refreshToken),
     idToken: secretOf(plain.idToken),

@@ -10,6 +10,8 @@ export interface GrantFacts {
   readonly geolocation: string;
   readonly scope: string;
   readonly missingScopes: readonly string[];
+  /** How the access token is presented: `OAuth` is that of the flow of before 2017. */
+  readonly tokenType: 'Bearer' | 'OAuth';
   readonly sentAtMs: number;
   readonly accessTokenExpiresAtMs: number;
   readonly refreshTokenExpiresAtMs: number;
@@ -82,10 +84,10 @@ export interface TransitionContext {
   /** Who caused it, for the audit trail. */
   readonly actor: string;
   readonly reason: string | null;
-}
-
   /** Of the request that asks for it, where no call to Concur has one. */
   readonly correlationId?: string | null;
+}
+
 export interface Transition {
   readonly connection: Connection;
   readonly events: readonly AuditEntry[];

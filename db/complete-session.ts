@@ -4,6 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Aggregate, Decision } from '../core/aggregate.ts';
+import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { CompleteResult, SessionStore } from '../core/stores.ts';
 import { connectionLock, decideAndWrite } from './aggregate.ts';
@@ -26,12 +27,15 @@ const HOUR_MS = 3_600_000;
 export async function completeSession<T>(
   pool: Pool,
   input: CompleteInput,
-  decide: (aggregate: Aggregate) => Decision<T>,
+  decide: (aggregate: Aggregate, key: ConnectionKey) => Decision<T>,
 ): Promise<CompleteResult<T>> {
   // What never changes is read before, so that the connection's lock can be taken first, as by every other writer.
   const { principal, request_token_fingerprint: requestToken } = await oneIdentity(pool, input);
-  const key = { app: input.app, principal };
-  const locks = [connectionLock(key), lockKey('request-token', input.app, requestToken ?? '')];
+  const key = principal === null ? null : { app: input.app, principal };
+  const locks = [
+    ...(key === null ? [] : [connectionLock(key)]),
+    lockKey('request-token', input.app, requestToken ?? ''),
+  ];
   // Without these two, tries sent at the same moment would all see the same count.
   if (input.codeFingerprint !== undefined) {
     locks.push(lockKey('code-failures-app', input.app), lockKey('code-failures-address', input.addressFingerprint));
@@ -47,7 +51,11 @@ export async function completeSession<T>(
       text: `UPDATE connect_sessions SET status = 'completed', uses = 0, next_try_at = $2, last_seen_at = $2 WHERE id = $1`,
       values: [session.id, timeOf(input.nowMs)],
     });
-    const { result, writes } = await decideAndWrite(send, key, decide);
+    // Whose connection it will be is not known yet: there is nothing to be decided about it.
+    const { result, writes } =
+      key === null
+        ? { result: null, writes: [] }
+        : await decideAndWrite(send, key, (aggregate) => decide(aggregate, key));
     return { result: { outcome: 'completed', result }, writes: [...writes, loseOthers(session)] };
   });
 }

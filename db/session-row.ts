@@ -1,5 +1,6 @@
 import type { ConnectSession } from '../core/aggregate.ts';
 import type { ConnectionKey } from '../core/connection.ts';
+import type { IntakeKind } from '../core/intake-kind.ts';
 import type { BrowserSession, SignInTicket } from '../core/stores.ts';
 import { type Columns, msOf, timeOf } from './columns.ts';
 
@@ -7,7 +8,10 @@ import { type Columns, msOf, timeOf } from './columns.ts';
 export interface SessionRow {
   readonly id: string;
   readonly app: string;
-  readonly principal: string;
+  /** Null until it is known. */
+  readonly principal: string | null;
+  readonly kind: IntakeKind;
+  readonly data_centre: string | null;
   /** Null for a connect that came without a browser. */
   readonly cookie_hash: string | null;
   readonly csrf: string | null;
@@ -38,6 +42,8 @@ export const connectSessionColumns: Columns<ConnectSession & ConnectionKey> = {
   user_id: ({ userId }) => userId,
   status: ({ status }) => status,
   failure: ({ failure }) => failure,
+  kind: ({ kind }) => kind,
+  data_centre: ({ dataCentre }) => dataCentre,
   request_token: ({ requestToken }) => requestToken,
   customer_ref: ({ customerRef }) => customerRef,
   uses: ({ uses }) => uses,
@@ -45,12 +51,17 @@ export const connectSessionColumns: Columns<ConnectSession & ConnectionKey> = {
   created_at: ({ nextTryAtMs }) => timeOf(nextTryAtMs),
   last_seen_at: ({ nextTryAtMs }) => timeOf(nextTryAtMs),
   expires_at: ({ expiresAtMs }) => timeOf(expiresAtMs),
+  // From the moment on that its principal is known, the answer belongs to an attempt of that connection.
+  open_until: () => null,
+  answer: () => null,
+  answer_sent_at: () => null,
 };
 
 /** Columns of a session that a connection's transaction leaves as they are. */
 export const connectSessionKeeps: Readonly<Record<string, string>> = {
   app: 'connect_sessions.app',
-  principal: 'connect_sessions.principal',
+  // Unknown until the first transaction of the connection that it turned out to be for.
+  principal: 'coalesce(connect_sessions.principal, excluded.principal)',
   created_at: 'connect_sessions.created_at',
   last_seen_at: 'connect_sessions.last_seen_at',
 };
@@ -59,7 +70,9 @@ export const connectSessionKeeps: Readonly<Record<string, string>> = {
 export function buildConnectSession(row: SessionRow): ConnectSession {
   return {
     id: row.id,
+    kind: row.kind,
     requestToken: row.request_token,
+    dataCentre: row.data_centre,
     userId: row.user_id,
     customerRef: row.customer_ref,
     status: row.status === 'connected' || row.status === 'failed' ? row.status : 'completed',

@@ -1,6 +1,12 @@
 /** `npm run worker`: runs the workflows and makes the calls to SAP Concur. */
 import { Client } from '@temporalio/client';
-import { createActivities, createAppGuardianActivities, createReconcileActivities } from '../activities/index.ts';
+import type { ActivityDeps } from '../activities/deps.ts';
+import {
+  createActivities,
+  createAppGuardianActivities,
+  createIntakeActivities,
+  createReconcileActivities,
+} from '../activities/index.ts';
 import { createConcur } from '../concur/concur.ts';
 import { createDataCentres, originsOf } from '../concur/data-centres.ts';
 import { createHttp } from '../concur/http.ts';
@@ -13,6 +19,7 @@ import { createBrakeStore } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { pendingMigrations } from '../db/migrate.ts';
+import { createIntakeStore } from '../db/intake-store.ts';
 import { createPool } from '../db/pool.ts';
 import { createReconcileStore } from '../db/reconcile-store.ts';
 import { createSweeper } from '../db/sweeper.ts';
@@ -23,6 +30,7 @@ import { runMain } from '../runtime/main-guard.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { announceReady } from '../runtime/ready.ts';
 import type { Config } from '../runtime/settings.ts';
+import { systemRng } from '../runtime/rng.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
@@ -31,6 +39,7 @@ import { connectionWorkflowId } from '../workflows/contract.ts';
 import { createAppSignals, createAppGuardianCaller } from './app-signals.ts';
 import { createAppSource } from './app-source.ts';
 import { workflowBundle } from './bundle.ts';
+import { createConnects } from './connects.ts';
 import { temporalHeartbeat, temporalProgress } from './heartbeat.ts';
 import { createLifecycles } from './lifecycles.ts';
 import { createObserver } from './observer.ts';
@@ -60,12 +69,12 @@ await runMain('evergrant worker', async () => {
   await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
   const vault = await createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
 
-  const dataCentres = createDataCentres(config.dataCentres);
+  const dataCentres = createDataCentres(config.dataCentres, config.legacyBaseUris);
   const proxies = { httpsProxy: config.httpsProxy ?? '', noProxy: config.noProxy ?? '' };
   const http = createHttp({
     allowedOrigins: originsOf(dataCentres),
     // Data centres behind one origin (a gateway, the sandbox) must not take each other's sockets either.
-    connectionsPerOrigin: CALLS_AT_ONCE * dataCentres.names().length,
+    connectionsPerOrigin: CALLS_AT_ONCE * (dataCentres.names().length + dataCentres.legacyNames().length),
     ...proxies,
   });
   shutdown.onClose('calls to SAP Concur', () => http.close());
@@ -86,7 +95,7 @@ await runMain('evergrant worker', async () => {
 
   const apps = createAppSource({ apps: createAppStore(pool), vault, clock, log });
   const signals = createAppSignals({ client, taskQueue });
-  const activities = createActivities({
+  const activityDeps: ActivityDeps = {
     clock,
     log,
     vault,
@@ -99,6 +108,13 @@ await runMain('evergrant worker', async () => {
     heartbeat: temporalHeartbeat,
     observer: createObserver(metrics),
     workflowId: connectionWorkflowId,
+  };
+  const activities = createActivities(activityDeps);
+  const intakeActivities = createIntakeActivities({
+    ...activityDeps,
+    intakes: createIntakeStore(pool),
+    rng: systemRng,
+    connects: createConnects({ client, taskQueue }),
   });
   const guardActivities = createAppGuardianActivities({
     clock,
@@ -124,7 +140,7 @@ await runMain('evergrant worker', async () => {
     connection,
     namespace,
     taskQueue,
-    activities: { ...activities, ...guardActivities, ...reconcileActivities },
+    activities: { ...activities, ...intakeActivities, ...guardActivities, ...reconcileActivities },
     workflowBundle: bundle,
     dataCentres: dataCentres.names(),
     ratePerDataCentre: config.concurRatePerDataCentre,

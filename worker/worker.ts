@@ -3,7 +3,7 @@
  * a sick data centre keeps nobody else waiting.
  */
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
-import type { Activities, AppGuardianActivities, ReconcileActivities } from '../activities/index.ts';
+import type { Activities, AppGuardianActivities, IntakeActivities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue, lifecycleTaskQueue } from '../workflows/contract.ts';
 
 export interface WorkerDeps {
@@ -11,7 +11,7 @@ export interface WorkerDeps {
   readonly namespace: string;
   /** Prefix of the task queues. */
   readonly taskQueue: string;
-  readonly activities: Activities & ReconcileActivities & AppGuardianActivities;
+  readonly activities: Activities & IntakeActivities & ReconcileActivities & AppGuardianActivities;
   readonly workflowBundle: WorkflowBundleOption;
   readonly dataCentres: readonly string[];
   /** Token calls per second and data centre, over all workers. */
@@ -43,6 +43,8 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
       loadConnection: activities.loadConnection,
       applyCommand: activities.applyCommand,
       saveTokens: activities.saveTokens,
+      saveUnidentified: activities.saveUnidentified,
+      introduceConnect: activities.introduceConnect,
       reconcile: activities.reconcile,
       lookAfterApp: activities.lookAfterApp,
       restoreConnections: activities.restoreConnections,
@@ -60,6 +62,7 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
         refreshTokens: activities.refreshTokens,
         exchangeRequestToken: activities.exchangeRequestToken,
         revokeConnection: activities.revokeConnection,
+        exchangeUnidentified: activities.exchangeUnidentified,
         probeApp: activities.probeApp,
       },
       maxConcurrentActivityTaskExecutions: CALLS_AT_ONCE,

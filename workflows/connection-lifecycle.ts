@@ -16,7 +16,6 @@ import {
   patched,
   setCurrentDetails,
   setHandler,
-  TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -24,8 +23,9 @@ import type { CommandName } from '../core/command-transaction.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { buildConnectionResource } from '../core/connection-resource.ts';
 import { type AskedBy, createInbox, type InboxEntry, type Wish } from '../core/inbox.ts';
-import { type Cargo, maybeCargo } from '../core/lifeboat.ts';
+import { ofConnection } from '../core/lifeboat.ts';
 import { type LifecycleEnd, type LifecycleHost, runLifecycle, WITHDRAWN } from '../core/lifecycle.ts';
+import { cargoOf } from './cargo-of.ts';
 import {
   appRestoredSignal,
   type CommandInput,
@@ -54,9 +54,6 @@ const RUN_FOR_MS = 24 * 60 * 60 * 1_000;
 const LEAST_EVENTS = 100;
 /** Whatever the clock says: a history that grows faster than usual gets a new run too. */
 const MOST_EVENTS = 2_000;
-
-/** Where the exchange of a request token is sent. */
-const GLOBAL_LANDING_ZONE = 'glz';
 
 export async function connectionLifecycle(input: LifecycleInput): Promise<LifecycleEnd> {
   const { app, principal } = input;
@@ -185,9 +182,9 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
           throw error;
         }
       },
-      exchange: (order) =>
+      exchange: ({ dataCentre, ...order }) =>
         concurActivities.exchangeRequestToken.executeWithOptions(
-          callOptions({ dataCentre: GLOBAL_LANDING_ZONE, urgent: true, summary: 'exchange of the request token' }),
+          callOptions({ dataCentre, urgent: true, summary: 'exchange for the first tokens' }),
           [{ ...of, ...order }],
         ),
       revoke: ({ dataCentre, attemptId }) =>
@@ -201,7 +198,7 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
         else await condition(isWoken, Math.max(1, untilMs - Date.now()), { summary: buildTimerSummary(snapshot) });
       },
       publish: show,
-      cargoOf: (error) => cargoOf(error),
+      cargoOf: (error) => ofConnection(cargoOf(error)),
       saveTokens: (cargo) =>
         recordActivities.saveTokens.executeWithOptions({ summary: 'save an answer from the lifeboat' }, [
           { ...of, cargo },
@@ -245,7 +242,9 @@ function commandWish(name: CommandName, given: CommandInput | undefined): Wish {
 }
 
 function askedBy(given: CommandInput | undefined): AskedBy {
-  return { actor: textOf(given?.actor) ?? 'operator', reason: textOf(given?.reason) };
+  const correlationId = textOf(given?.correlationId);
+  const by = { actor: textOf(given?.actor) ?? 'operator', reason: textOf(given?.reason) };
+  return correlationId === null ? by : { ...by, correlationId };
 }
 
 function textOf(value: unknown): string | null {

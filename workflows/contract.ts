@@ -9,6 +9,7 @@ import type { ConnectionResource } from '../core/connection-resource.ts';
 
 export const workflowTypes = {
   connectionLifecycle: 'connectionLifecycle',
+  connectUnidentified: 'connectUnidentified',
   appGuardian: 'appGuardian',
   reconciler: 'reconciler',
 } as const;
@@ -16,6 +17,11 @@ export const workflowTypes = {
 /** Unique per app and principal for ever: the next Connect starts a new run under the same id. */
 export function connectionWorkflowId(key: ConnectionKey): string {
   return `concur-connection:${key.app}:${key.principal}`;
+}
+
+/** Unique per connect: whose it is nobody knows before it has run. */
+export function unidentifiedWorkflowId(app: string, sessionId: string): string {
+  return `concur-connect:${app}:${sessionId}`;
 }
 
 /** Unique per app: one guardian at a time, started whenever there is something to guard. */
@@ -50,6 +56,19 @@ export interface GuardianInput {
   readonly carried?: CarriedGuard & { readonly schema: 1 };
 }
 
+/** Input of a connect whose principal is not known yet: all else is on file. */
+export interface UnidentifiedConnectInput {
+  readonly app: string;
+  readonly sessionId: string;
+  /** Where it is brought: picks the task queue. */
+  readonly dataCentre: string;
+}
+
+/** Its result: whose connection it has become; null: none. */
+export interface UnidentifiedConnectResult {
+  readonly principal: string | null;
+}
+
 /** Input of the lifecycle: the state is read from the row, so a lost run heals on its next start. */
 export interface LifecycleInput extends ConnectionKey {
   /** Carried over a continue-as-new; absent on every other start. */
@@ -70,6 +89,8 @@ export interface CarriedState {
 export interface CommandInput {
   readonly actor?: string;
   readonly reason?: string;
+  /** Id of the request behind it, for the audit trail. */
+  readonly correlationId?: string;
 }
 
 export interface ConnectInput {
@@ -89,8 +110,6 @@ export interface TokenRejectedInput extends CommandInput {
 /**
  * Answer of every update: small, as it stays in the history. `settled: false` means that the work goes on:
  * handlers answer within 20 s.
-  /** Id of the request behind it, for the audit trail. */
-  readonly correlationId?: string;
  */
 export interface CommandResult {
   readonly settled: boolean;

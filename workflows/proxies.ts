@@ -5,18 +5,28 @@
  * and belongs to its lifecycle. Reading and recording are tried for ever: without the database nothing can go on.
  */
 import { ActivityCancellationType, type ActivityOptions, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Activities, AppGuardianActivities, ReconcileActivities } from '../activities/index.ts';
+import type { Activities, AppGuardianActivities, IntakeActivities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue } from './contract.ts';
 
 /** Somebody waits for the answer. */
 const URGENT = 1;
 const BACKGROUND = 5;
 
-type ConcurActivities = Pick<Activities, 'refreshTokens' | 'exchangeRequestToken' | 'revokeConnection'>;
+type ConcurActivities = Pick<Activities, 'refreshTokens' | 'exchangeRequestToken' | 'revokeConnection'> &
+  Pick<IntakeActivities, 'exchangeUnidentified'>;
 
 /** Activities on the uncapped queue. */
-export const recordActivities = proxyActivities<Pick<Activities, 'loadConnection' | 'applyCommand' | 'saveTokens'>>({
+export const recordActivities = proxyActivities<
+  Pick<Activities, 'loadConnection' | 'applyCommand' | 'saveTokens'> & Pick<IntakeActivities, 'saveUnidentified'>
+>({
   startToCloseTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+/** Brings a connect to the workflow of its connection, which answers within 20 s. */
+export const introductionActivities = proxyActivities<Pick<IntakeActivities, 'introduceConnect'>>({
+  startToCloseTimeout: '1 minute',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });

@@ -43,7 +43,6 @@ export function completeLanding(deps: CompleteDeps): Step {
     session: BrowserSession,
     { code, ticketId }: { readonly code: string | null; readonly ticketId: string | null },
   ) {
-    const key = { app: app.app, principal: session.principal };
     const nowMs = clock.now();
     const [addressFingerprint, codeFingerprint] = await Promise.all([
       fingerprintAddress(vault, ctx.ip),
@@ -59,7 +58,7 @@ export function completeLanding(deps: CompleteDeps): Step {
         ...(codeFingerprint === undefined ? {} : { codeFingerprint }),
         ...(ticketId === null ? {} : { ticketId }),
       },
-      (aggregate) =>
+      (aggregate, key) =>
         acceptConnect(aggregate, {
           key,
           sessionId: session.id,
@@ -72,7 +71,7 @@ export function completeLanding(deps: CompleteDeps): Step {
           workflowId: connectionWorkflowId(key),
         }),
     );
-    if (result.outcome === 'completed') poker.poke(key, session.id);
+    if (result.outcome === 'completed') poker.poke(session);
     return result;
   }
 

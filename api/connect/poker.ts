@@ -2,13 +2,16 @@
  * Tells Temporal of completed connects. Nobody waits for it: what was decided is on file, so a Temporal that is away
  * delays a connect and loses none; the progress page pokes again.
  */
-import type { ConnectionKey } from '../../core/connection.ts';
+import { intakeKinds } from '../../core/intake-kind.ts';
+import type { BrowserSession } from '../../core/stores.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { ApiDeps } from '../deps.ts';
 
+type Poked = Pick<BrowserSession, 'app' | 'principal' | 'id'>;
+
 export interface Poker {
   /** Starts or joins the connection's workflow, at most every five seconds per session. Never throws. */
-  poke(key: ConnectionKey, sessionId: string): void;
+  poke(session: Poked): void;
 }
 
 const EVERY_MS = 5_000;
@@ -19,22 +22,28 @@ export function createPoker({ lifecycle, clock, log }: Pick<ApiDeps, 'lifecycle'
   /** Monotonic time of the last poke; for ever while one is under way. */
   const last = new BoundedMap<string, number>(CAPACITY);
 
-  async function poke(key: ConnectionKey, sessionId: string): Promise<void> {
+  async function tell({ app, principal, id }: Poked): Promise<void> {
+    // A code of the flow of before 2017 tells nobody's id.
+    if (principal === null) await lifecycle.connectUnidentified(app, id, intakeKinds['legacy-code'].dataCentre);
+    else await lifecycle.connect({ app, principal }, id);
+  }
+
+  async function poke(session: Poked): Promise<void> {
     const begunAt = clock.monotonic();
-    last.set(sessionId, Number.POSITIVE_INFINITY);
+    last.set(session.id, Number.POSITIVE_INFINITY);
     try {
-      await lifecycle.connect(key, sessionId);
+      await tell(session);
     } catch (error) {
-      log.warn({ err: error, app: key.app, session: sessionId }, 'a completed connect waits for Temporal');
+      log.warn({ err: error, app: session.app, session: session.id }, 'a completed connect waits for Temporal');
     } finally {
-      last.set(sessionId, begunAt);
+      last.set(session.id, begunAt);
     }
   }
 
   return {
-    poke(key, sessionId) {
-      const lastAt = last.get(sessionId);
-      if (lastAt === undefined || clock.monotonic() - lastAt >= EVERY_MS) void poke(key, sessionId);
+    poke(session) {
+      const lastAt = last.get(session.id);
+      if (lastAt === undefined || clock.monotonic() - lastAt >= EVERY_MS) void poke(session);
     },
   };
 }

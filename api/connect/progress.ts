@@ -16,14 +16,15 @@ interface ProgressDeps extends Pick<ApiDeps, 'connections'> {
 /** What became of the connect; while it is pending the page loads itself again, and Temporal is told again. */
 export function showProgress({ connections, poker }: ProgressDeps): Step {
   async function companyOf(session: BrowserSession): Promise<Connection['company']> {
-    if (session.status !== 'connected') return null;
-    return (await connections.maybeOne(session))?.connection?.company ?? null;
+    const { app, principal, status } = session;
+    if (status !== 'connected' || principal === null) return null;
+    return (await connections.maybeOne({ app, principal }))?.connection?.company ?? null;
   }
 
   return async (ctx) => {
     const session = sessionSlot.get(ctx);
     if (session.status === 'open') return seeOther(ctx, sessionPath(session.app, session.id));
-    if (session.status === 'completed') poker.poke({ app: session.app, principal: session.principal }, session.id);
+    if (session.status === 'completed') poker.poke(session);
     const page = renderProgressPage({
       texts: pickTexts(ctx.get('accept-language')),
       landing: appSlot.get(ctx).landing,

@@ -61,6 +61,7 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080' } =
       if (temporal.isAway) throw new AppError('temporal-unavailable', 'away');
       return null;
     },
+    connectUnidentified: notAsked,
     ensureFresh: notAsked,
     refresh: notAsked,
     command: notAsked,

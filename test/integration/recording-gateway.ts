@@ -38,6 +38,10 @@ export function createRecordingGateway() {
       note('connect', key.principal, { sessionId });
       return null;
     },
+    async connectUnidentified(app, sessionId) {
+      note('connectUnidentified', app, { sessionId });
+      return null;
+    },
     async ensureFresh(key, version, waitMs) {
       note('ensureFresh', key.principal, { version });
       return await script.ensureFresh(key, version, waitMs);

@@ -145,12 +145,16 @@ export function buildEntry(overrides: Partial<AuditEntry> = {}): AuditEntry {
   };
 }
 
-export function buildSession(key: ConnectionKey, overrides: Partial<NewBrowserSession> = {}): NewBrowserSession {
+export function buildSession(
+  key: ConnectionKey,
+  overrides: Partial<NewBrowserSession & ConnectionKey> = {},
+): NewBrowserSession & ConnectionKey {
   return {
     ...key,
     id: randomUUID(),
     cookieHash: 'cookie-hash',
     csrf: 'csrf',
+    ref: randomUUID(),
     userId: 'user-1',
     createdAtMs: NOW_MS,
     expiresAtMs: NOW_MS + 86_400_000,
@@ -165,7 +169,9 @@ export function buildSession(key: ConnectionKey, overrides: Partial<NewBrowserSe
 export function buildConnectSession(overrides: Partial<ConnectSession> = {}): ConnectSession {
   return {
     id: randomUUID(),
+    kind: 'request-token',
     requestToken: 'sealed-request-token',
+    dataCentre: null,
     userId: null,
     customerRef: null,
     status: 'completed',

@@ -33,6 +33,8 @@ afterAll(async () => {
   await database.drop();
 });
 
+type Session = ReturnType<typeof buildSession>;
+
 /** An app of its own, so that the limits by app start afresh. */
 async function createApp(): Promise<string> {
   const app = `app-${randomUUID().slice(0, 8)}`;
@@ -40,7 +42,7 @@ async function createApp(): Promise<string> {
   return app;
 }
 
-async function openSession(app: string, overrides: Partial<NewBrowserSession> = {}): Promise<NewBrowserSession> {
+async function openSession(app: string, overrides: Partial<Session> = {}): Promise<Session> {
   const session = buildSession(buildKey(app), { addressFingerprint: randomUUID(), ...overrides });
   await sessions.open(session);
   return session;
@@ -64,7 +66,7 @@ async function createCode(app: string, overrides: Partial<Parameters<CodeStore['
 
 /** Completes as the API does: a first Connect makes the connection. */
 function complete(
-  session: NewBrowserSession,
+  session: Session,
   {
     codeFingerprint,
     nowMs = NOW_MS + 1_000,
@@ -134,10 +136,12 @@ describe('completing a landing page', () => {
     const session = await openSession(app);
     const done = await complete(session);
     if (done.outcome !== 'completed') throw new Error(`outcome was ${done.outcome}`);
-    expect(done.result.sessions).toEqual([
+    expect(done.result?.sessions).toEqual([
       {
         id: session.id,
+        kind: 'request-token',
         requestToken: session.requestToken,
+        dataCentre: null,
         userId: session.userId,
         customerRef: null,
         status: 'completed',

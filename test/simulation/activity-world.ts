@@ -179,6 +179,8 @@ function createDataCentres(all: readonly DataCentre[]): DataCentres {
       return found;
     },
     names: () => all.map(({ name }) => name),
+    legacyNames: () => [],
     match: (geolocation) => find(({ baseUri }) => baseUri === geolocation) ?? 'foreign',
+    matchLegacy: () => 'foreign',
   };
 }

@@ -129,7 +129,9 @@ export function buildAttempt(overrides: Partial<Attempt> = {}): Attempt {
 export function buildSession(overrides: Partial<ConnectSession> = {}): ConnectSession {
   return {
     id: 's1',
+    kind: 'request-token',
     requestToken: 'sealed:request-token',
+    dataCentre: null,
     userId: 'user-1',
     customerRef: null,
     status: 'completed',
@@ -162,6 +164,7 @@ export function buildFacts(overrides: Partial<GrantFacts> = {}): GrantFacts {
     geolocation: us2.baseUri,
     scope: 'openid company.read',
     missingScopes: [],
+    tokenType: 'Bearer',
     sentAtMs: NOW_MS,
     accessTokenExpiresAtMs: NOW_MS + HOUR,
     refreshTokenExpiresAtMs: NOW_MS + 180 * DAY,

@@ -3,7 +3,7 @@
  * was given up runs on all the same (a zombie), and nobody hears of its end any more.
  */
 import { ApplicationFailure } from '@temporalio/activity';
-import { type Cargo, maybeCargo } from '../../core/lifeboat.ts';
+import { type Cargo, type ConnectionCargo, maybeCargo, ofConnection } from '../../core/lifeboat.ts';
 import type { Fleet, Process } from './fleet.ts';
 import type { Prng } from './prng.ts';
 import type { Timeline } from './timeline.ts';
@@ -18,26 +18,26 @@ export interface Execution {
   /** It has ended in its process. */
   isOver: boolean;
   /** What it carries; heartbeats take it along. */
-  cargo: Cargo | null;
+  cargo: ConnectionCargo | null;
   /** What Temporal has of it. */
-  accepted: Cargo | null;
+  accepted: ConnectionCargo | null;
 }
 
 /** The end that Temporal gives to an activity of which it hears nothing any more. */
 export class ActivityTimedOut extends Error {
   override readonly name = 'ActivityTimedOut';
-  readonly lastDetails: Cargo | null;
+  readonly lastDetails: ConnectionCargo | null;
 
-  constructor(kind: string, lastDetails: Cargo | null) {
+  constructor(kind: string, lastDetails: ConnectionCargo | null) {
     super(kind);
     this.lastDetails = lastDetails;
   }
 }
 
 /** What a failed activity had in hand. */
-export function cargoOfFailure(error: unknown): Cargo | null {
+export function cargoOfFailure(error: unknown): ConnectionCargo | null {
   if (error instanceof ActivityTimedOut) return error.lastDetails;
-  return error instanceof ApplicationFailure ? maybeCargo(error.details?.[1]) : null;
+  return error instanceof ApplicationFailure ? ofConnection(maybeCargo(error.details?.[1])) : null;
 }
 
 export interface Executions {
@@ -170,7 +170,7 @@ export function createExecutions(deps: {
       }
     },
     carry(execution, cargo) {
-      execution.cargo = cargo;
+      execution.cargo = ofConnection(cargo);
       beat(execution);
     },
   };

@@ -207,6 +207,8 @@ export async function connect(world: World, requestToken?: string): Promise<void
   const nowMs = wallMs(world);
   const session: ConnectSession = {
     id,
+    kind: 'request-token',
+    dataCentre: null,
     requestToken: await vault.seal(new Secret(token), sealContexts.requestToken(id)),
     userId: null,
     customerRef: null,

@@ -4,7 +4,7 @@
  */
 import type { HttpResponse } from '../../core/ports.ts';
 import type { ConnectionState } from '../../core/connection.ts';
-import type { Cargo } from '../../core/lifeboat.ts';
+import type { ConnectionCargo } from '../../core/lifeboat.ts';
 import { marginMs } from '../../core/refresh-policy.ts';
 import { HOUR, KEY, NOW_MS, policy } from './builders.ts';
 import type { Execution, Executions } from './executions.ts';
@@ -125,7 +125,7 @@ export function createOracle(deps: Deps): Oracle {
     return value;
   };
   const refreshTokenOfAnswer = (sealed: string): string | null => JSON.parse(open(sealed)).refreshToken;
-  const refreshTokenOf = (cargo: Cargo): string | null => {
+  const refreshTokenOf = (cargo: ConnectionCargo): string | null => {
     if (cargo.kind === 'exchange') return refreshTokenOfAnswer(cargo.answer);
     return cargo.outcome.refreshToken === null ? null : open(cargo.outcome.refreshToken);
   };
@@ -154,7 +154,7 @@ export function createOracle(deps: Deps): Oracle {
   /** Values that Temporal will bring to us again. */
   function underWay(): Set<string> {
     const values = new Set<string>();
-    const add = (cargo: Cargo | null): void => {
+    const add = (cargo: ConnectionCargo | null): void => {
       const value = cargo === null ? null : refreshTokenOf(cargo);
       if (value !== null) values.add(value);
     };

@@ -5,7 +5,7 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.ts';
 import { createInbox, type Inbox, type InboxEntry, type Wish } from '../../core/inbox.ts';
-import type { Cargo } from '../../core/lifeboat.ts';
+import type { ConnectionCargo } from '../../core/lifeboat.ts';
 import { type LifecycleHost, runLifecycle } from '../../core/lifecycle.ts';
 import { KEY, NOW_MS } from './builders.ts';
 import { ActivityTimedOut, cargoOfFailure, type Execution, type Executions } from './executions.ts';
@@ -18,7 +18,7 @@ export interface Run {
   readonly inbox: Inbox;
   isDead: boolean;
   /** The answer that it has in hand and has not put on file. */
-  cargo: Cargo | null;
+  cargo: ConnectionCargo | null;
   /** Calls to Concur that it has started and that have not come back. */
   readonly executions: Set<Execution>;
   wake: () => void;

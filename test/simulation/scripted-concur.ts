@@ -6,6 +6,7 @@ import type {
   ConcurFailure,
   ConcurResult,
   DataCentre,
+  MigratedGrant,
   Principal,
   TokenAnswer,
 } from '../../core/ports.ts';
@@ -31,6 +32,11 @@ interface Values {
   readonly revokeConnection: null;
   readonly fetchPrincipal: Principal;
   readonly proveCredentials: null;
+  readonly refreshLegacyToken: TokenAnswer;
+  readonly revokeLegacyToken: null;
+  readonly exchangePassword: TokenAnswer;
+  readonly exchangeLegacyCode: TokenAnswer;
+  readonly migrateLegacyToken: MigratedGrant;
 }
 export type Operation = keyof Values;
 
@@ -113,6 +119,15 @@ export function createScriptedConcur(clock: Clock): ScriptedConcur {
       return answer('proveCredentials', input.dataCentre, new Secret(''), options);
     },
     revokeConnection: (input, options) => answer('revokeConnection', input.dataCentre, input.accessToken, options),
+    exchangePassword: (input, options) => answer('exchangePassword', input.dataCentre, input.password, options),
+    exchangeLegacyCode: (input, options) => answer('exchangeLegacyCode', input.dataCentre, input.code, options),
+    migrateLegacyToken: (input, options) =>
+      answer('migrateLegacyToken', input.dataCentre, input.legacyRefreshToken, options),
+    refreshLegacyToken(input, options) {
+      noteSecret(input);
+      return answer('refreshLegacyToken', input.dataCentre, input.grant, options);
+    },
+    revokeLegacyToken: (input, options) => answer('revokeLegacyToken', input.dataCentre, input.accessToken, options),
     fetchPrincipal: (input, options) => answer('fetchPrincipal', input.dataCentre, input.accessToken, options),
     async verifyIdToken({ dataCentre, idToken }) {
       calls.push({ operation: 'verifyIdToken', atMs: clock.now(), dataCentre, token: idToken.reveal() });
@@ -135,6 +150,7 @@ export function tokens(
     accessToken: new Secret(accessToken),
     refreshToken: refreshToken === null ? null : new Secret(refreshToken),
     idToken: idToken === null ? null : new Secret(idToken),
+    tokenType: 'Bearer',
     scope: 'openid company.read',
     expiresInSeconds: 3_600,
     refreshExpiresAtMs: null,

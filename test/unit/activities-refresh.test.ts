@@ -3,7 +3,7 @@ import type { RefreshInput } from '../../activities/refresh.ts';
 import type { Aggregate } from '../../core/aggregate.ts';
 import type { Connection } from '../../core/connection.ts';
 import { AppError } from '../../core/errors.ts';
-import { maybeCargo } from '../../core/lifeboat.ts';
+import { maybeCargo, ofConnection } from '../../core/lifeboat.ts';
 import { type ActivityWorld, createActivityWorld, refreshTokenOnFile } from '../simulation/activity-world.ts';
 import {
   buildAggregate,
@@ -275,7 +275,7 @@ describe('saving what came back', () => {
     await world.clock.advance(500);
     world.databaseIsAway = true;
     await world.clock.advance(5 * MINUTE);
-    const cargo = maybeCargo(JSON.parse(JSON.stringify(world.carried[0])));
+    const cargo = ofConnection(maybeCargo(JSON.parse(JSON.stringify(world.carried[0]))));
     if (cargo === null) throw new Error('nothing was brought to safety');
     expect(JSON.stringify(cargo)).not.toMatch(/refresh-1|access-1/);
 

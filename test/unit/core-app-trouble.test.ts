@@ -108,7 +108,13 @@ describe("an answer about the app's own credentials", () => {
     const { changes } = finishExchange(applyChanges(aggregate, begun.changes), {
       ...times,
       attemptId: 'a1',
-      outcome: { kind: 'failure', verdict: buildVerdict('app-blocked', refused), sent: true, correlationId: null },
+      outcome: {
+        kind: 'failure',
+        verdict: buildVerdict('app-blocked', refused),
+        sent: true,
+        correlationId: null,
+        dataCentre: 'glz',
+      },
     });
     expect(changes.sessions).toMatchObject([{ status: 'completed', uses: 0, nextTryAtMs: NOW_MS + 2 * SECOND }]);
     expect(changes.appTrouble).toMatchObject({ kind: 'refused', dataCentre: 'glz' });

@@ -39,9 +39,10 @@ const tokens: ExchangeOutcome = {
   accessToken: 'sealed:access',
   refreshToken: 'sealed:refresh',
   correlationId: 'corr-1',
+  dataCentre: 'glz',
 };
 function failed(verdict: Parameters<typeof buildVerdict>, sent = true): ExchangeOutcome {
-  return { kind: 'failure', verdict: buildVerdict(...verdict), sent, correlationId: null };
+  return { kind: 'failure', verdict: buildVerdict(...verdict), sent, correlationId: null, dataCentre: 'glz' };
 }
 const dead = failed(['dead', { reason: 'request-token-rejected', concurCode: 136 }]);
 const refused: ExchangeOutcome = {

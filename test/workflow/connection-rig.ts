@@ -153,6 +153,8 @@ export async function createConnectionRig(options: RigOptions) {
     const nowMs = await env.currentTimeMs();
     const session: ConnectSession = {
       id: sessionId,
+      kind: 'request-token',
+      dataCentre: null,
       requestToken: await vault.seal(new Secret(token), sealContexts.requestToken(sessionId)),
       userId: null,
       customerRef: null,

@@ -1,0 +1,36 @@
+/** What a connect brings, and what follows from that. */
+import type { ConcurGrant } from './concur-codes.ts';
+import type { ErrorCode } from './errors.ts';
+
+interface KindFacts {
+  /** How its refusals are to be read. */
+  readonly grant: Extract<ConcurGrant, 'exchange' | 'refresh'>;
+  /** Where it is brought when nobody says where; null: that has to be said. */
+  readonly dataCentre: string | null;
+  /** What is told when SAP Concur refuses it for good. */
+  readonly refused: ErrorCode;
+  /**
+   * Whether what was obtained with it is revoked when the connect can't be finished. What was imported is somebody's
+   * grant, perhaps of another company by mistake: nobody asked for its end.
+   */
+  readonly isRevocable: boolean;
+}
+
+/**
+ * A request token comes with the redirect of the App Center, or by hand; the others from partner services and the
+ * command line, and a legacy code from the App Center flow of before 2017.
+ */
+export const intakeKinds = {
+  'request-token': { grant: 'exchange', dataCentre: 'glz', refused: 'request-token-rejected', isRevocable: true },
+  'refresh-token': { grant: 'refresh', dataCentre: null, refused: 'reauthorization-required', isRevocable: false },
+  password: { grant: 'exchange', dataCentre: 'us2', refused: 'connect-failed', isRevocable: true },
+  'legacy-code': { grant: 'exchange', dataCentre: 'www', refused: 'request-token-rejected', isRevocable: true },
+  'legacy-refresh-token': { grant: 'exchange', dataCentre: 'us2', refused: 'connect-failed', isRevocable: false },
+} as const satisfies Readonly<Record<string, KindFacts>>;
+
+export type IntakeKind = keyof typeof intakeKinds;
+
+/** Data centre to which a connect is brought. */
+export function dataCentreOf({ kind, dataCentre }: { kind: IntakeKind; dataCentre: string | null }): string {
+  return dataCentre ?? intakeKinds[kind].dataCentre ?? 'glz';
+}

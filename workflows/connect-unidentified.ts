@@ -1,0 +1,51 @@
+/**
+ * A connect whose principal nobody knows beforehand: a user's own login, a code of the flow of before 2017, a migration.
+ * Runs until it is known whose it is and that connection's own workflow has taken over, or until it has failed.
+ */
+import { ActivityFailure, log, setCurrentDetails, sleep, uuid4 } from '@temporalio/workflow';
+import { standstillPauseMs } from '../core/lifecycle.ts';
+import { cargoOf } from './cargo-of.ts';
+import type { UnidentifiedConnectInput, UnidentifiedConnectResult } from './contract.ts';
+import { callOptions, concurActivities, introductionActivities, recordActivities } from './proxies.ts';
+
+export async function connectUnidentified(input: UnidentifiedConnectInput): Promise<UnidentifiedConnectResult> {
+  const { app, sessionId, dataCentre } = input;
+  // Minted once, so that a step that is done twice does not make two connections of one user.
+  const mintedPrincipal = uuid4();
+  const summary = 'exchange, and whose tokens these are';
+  for (let breakdowns = 0; ; ) {
+    let untilMs: number;
+    try {
+      const step = await concurActivities.exchangeUnidentified.executeWithOptions(
+        callOptions({ dataCentre, urgent: true, summary }),
+        [{ app, sessionId, mintedPrincipal }],
+      );
+      if (step.done) return await introduce(input, step.principal);
+      breakdowns = 0;
+      untilMs = step.nextTryAtMs;
+    } catch (error) {
+      // Anything but a failed activity is a bug of this workflow: let the task fail and be retried after a fix.
+      if (!(error instanceof ActivityFailure)) throw error;
+      log.warn('a call broke down without a verdict', { type: error.activityType, retryState: error.retryState });
+      const cargo = cargoOf(error);
+      if (cargo?.kind === 'unidentified') await recordActivities.saveUnidentified({ app, cargo });
+      breakdowns += 1;
+      untilMs = Date.now() + standstillPauseMs(breakdowns);
+    }
+    setCurrentDetails(`Tried without success so far; tries again at ${new Date(untilMs).toISOString()}.`);
+    await sleep(Math.max(1, untilMs - Date.now()), { summary: 'until the next try' });
+  }
+}
+
+async function introduce(
+  { app, sessionId }: UnidentifiedConnectInput,
+  principal: string | null,
+): Promise<UnidentifiedConnectResult> {
+  if (principal === null) {
+    setCurrentDetails('Failed: nothing was connected.');
+  } else {
+    await introductionActivities.introduceConnect({ app, principal, sessionId });
+    setCurrentDetails(`Handed over to the connection of principal ${principal}.`);
+  }
+  return { principal };
+}
