@@ -4,6 +4,7 @@ import { parseDuration } from './duration.ts';
 import type { NewApp } from './model/directory.ts';
 import { rotations } from './model/types.ts';
 import type { Rotation } from './model/types.ts';
+import type { PartnerConfig } from './pages/partner-backend.ts';
 
 export interface SandboxConfig {
   readonly port: number;
@@ -14,6 +15,7 @@ export interface SandboxConfig {
   readonly rotation: Rotation;
   readonly stateFile: string | undefined;
   readonly apps: readonly NewApp[];
+  readonly partner: PartnerConfig | undefined;
 }
 
 /** The environment does not say what it should; the message names every wrong value. */
@@ -81,6 +83,8 @@ const schema = z.object({
   SANDBOX_STATE_FILE: z.string().min(1).optional(),
   SANDBOX_APPS: apps.optional(),
   SANDBOX_CONNECT_URIS: connectUris.default([]),
+  SANDBOX_PARTNER_API_URL: url.optional(),
+  SANDBOX_PARTNER_TOKEN_FILE: z.string().min(1).optional(),
 });
 
 /** Reads the sandbox's variables; throws {@link SandboxConfigProblem} that names all that are wrong. */
@@ -95,6 +99,7 @@ export function parseSandboxConfig(env: Readonly<Record<string, string | undefin
     throw new SandboxConfigProblem(`The sandbox's environment is wrong:\n${lines.join('\n')}`);
   }
   const values = parsed.data;
+  const { SANDBOX_PARTNER_API_URL: apiUrl, SANDBOX_PARTNER_TOKEN_FILE: tokenFile } = values;
   return {
     port: values.SANDBOX_PORT,
     host: values.HOST,
@@ -104,6 +109,7 @@ export function parseSandboxConfig(env: Readonly<Record<string, string | undefin
     rotation: values.SANDBOX_ROTATION,
     stateFile: values.SANDBOX_STATE_FILE,
     apps: mergeApps(values.SANDBOX_APPS ?? [], values.SANDBOX_CONNECT_URIS),
+    partner: apiUrl === undefined || tokenFile === undefined ? undefined : { apiUrl, tokenFile },
   };
 }
 

@@ -17,6 +17,7 @@ async function start(): Promise<Sandbox> {
     stateFile: config.stateFile,
     seed: 'demo',
     apps: config.apps,
+    partner: config.partner,
     settings: {
       accessTokenTtlMs: config.accessTokenTtlMs,
       refreshTokenTtlMs: config.refreshTokenTtlMs,

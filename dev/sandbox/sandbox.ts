@@ -17,6 +17,7 @@ import { SandboxProblem } from './model/problem.ts';
 import type { NewApp } from './model/directory.ts';
 import { GLZ } from './model/types.ts';
 import type { Settings } from './model/types.ts';
+import type { PartnerConfig } from './pages/partner-backend.ts';
 import { createConcurService } from './protocol/concur-service.ts';
 import { createSandboxApp } from './server.ts';
 import { createSigningKey } from './signing-key.ts';
@@ -38,6 +39,8 @@ export interface SandboxOptions {
   readonly apps?: readonly NewApp[];
   /** Everything on file survives a restart in this file. */
   readonly stateFile?: string | undefined;
+  /** Lets `/partner/sign-in` and `/partner/sign-up` play a partner's own site. */
+  readonly partner?: PartnerConfig | undefined;
   readonly clock?: Pick<Clock, 'now'>;
   /** Private RS256 JWK for id_tokens; without it one is made at first need (about 100 ms). */
   readonly signingJwk?: JWK;
@@ -121,6 +124,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     persist,
     closing: closing.signal,
     rng,
+    partner: options.partner ?? null,
     log: options.log ?? ((error) => console.error(error)),
   });
   const handle = app.callback();

@@ -12,17 +12,20 @@ import { createControlRoutes } from './http/control-routes.ts';
 import { setCorrelationId } from './http/correlation.ts';
 import { refuseForeignPages } from './http/refuse-foreign-pages.ts';
 import { createPageRoutes } from './pages/page-routes.ts';
+import type { PartnerConfig } from './pages/partner-backend.ts';
 
 export interface SandboxAppDeps extends ConcurRoutesDeps {
   readonly control: SandboxControl;
   readonly rng: Rng;
+  /** What the partner's site needs; null where nobody plays it. */
+  readonly partner: PartnerConfig | null;
   log(error: unknown): void;
 }
 
 export function createSandboxApp(deps: SandboxAppDeps): Koa {
   const concur = createConcurRoutes(deps);
   const control = createControlRoutes(deps.control, deps.model);
-  const pages = createPageRoutes(deps.control, deps.model, deps.rng);
+  const pages = createPageRoutes(deps.control, deps.model, deps.rng, deps.partner);
 
   const app = new Koa();
   // A caller that hangs up is everyday life here, and is in the call log.

@@ -8,7 +8,7 @@ import { nodeCommand, startNodePart } from './node-part.ts';
 import { LOOPBACK } from './ports.ts';
 import { writePrivateFile } from './private-file.ts';
 import type { RunningStack } from './running-file.ts';
-import { bringConcur, bringDatabase, bringTemporal } from './servers.ts';
+import { bringConcur, bringDatabase, bringTemporal, isEverywhere } from './servers.ts';
 import type { ConcurService, Database, TemporalService } from './servers.ts';
 
 /** Of the 15 s in which the whole tree ends, the worker may use most: it waits for calls that are under way. */
@@ -109,8 +109,4 @@ async function buildEnvironment(
 function firstBaseUri(baseUris: string): string {
   const [uri] = Object.values(JSON.parse(baseUris) as Readonly<Record<string, string>>);
   return uri ?? '';
-}
-
-function isEverywhere(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }

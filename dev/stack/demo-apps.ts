@@ -52,7 +52,9 @@ export function buildAppsFile({ sandboxUrl }: { readonly sandboxUrl: string }): 
       mode,
       brand,
       color,
-      ...(mode === 'sign-in' ? { signInUrl: `${sandboxUrl}/partner/sign-in` } : {}),
+      ...(mode === 'sign-in'
+        ? { signInUrl: `${sandboxUrl}/partner/sign-in`, signUpUrl: `${sandboxUrl}/partner/sign-up` }
+        : {}),
       contactUrl: 'mailto:support@partner.example',
       supportUrl: 'https://partner.example/support',
       privacyUrl: 'https://partner.example/privacy',

@@ -69,7 +69,7 @@ export interface ConcurService {
 }
 
 export async function bringConcur(input: BringUpInput): Promise<ConcurService> {
-  const { plan, home, variables, programs, say } = input;
+  const { plan, home, settings, variables, programs, say } = input;
   if (plan.sandboxPort === null) return { baseUris: variables.CONCUR_BASE_URIS ?? '', sandboxUrl: null };
   const url = await startNodePart(input, {
     id: 'sandbox',
@@ -82,6 +82,8 @@ export async function bringConcur(input: BringUpInput): Promise<ConcurService> {
       SANDBOX_PORT: String(plan.sandboxPort),
       SANDBOX_STATE_FILE: variables.SANDBOX_STATE_FILE || home.file('sandbox.json'),
       SANDBOX_APPS: variables.SANDBOX_APPS || buildSandboxApps({ publicUrl: plan.publicUrl }),
+      SANDBOX_PARTNER_API_URL: variables.SANDBOX_PARTNER_API_URL || apiUrl({ plan, settings }),
+      SANDBOX_PARTNER_TOKEN_FILE: variables.SANDBOX_PARTNER_TOKEN_FILE || home.file('dev-token'),
     },
   });
   const sandboxUrl = url ?? `http://${LOOPBACK}:${plan.sandboxPort}`;
@@ -92,4 +94,14 @@ export async function bringConcur(input: BringUpInput): Promise<ConcurService> {
   });
   const { baseUris } = (await response.json()) as { readonly baseUris: Readonly<Record<string, string>> };
   return { baseUris: JSON.stringify(baseUris), sandboxUrl };
+}
+
+/** How parts on this machine reach the API, which may be published under another address. */
+function apiUrl({ plan, settings }: Pick<BringUpInput, 'plan' | 'settings'>): string {
+  return `http://${isEverywhere(settings.host) ? LOOPBACK : settings.host}:${plan.apiPort}`;
+}
+
+/** Whether a host to listen on stands for every address of the machine. */
+export function isEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }

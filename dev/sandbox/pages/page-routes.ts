@@ -16,9 +16,16 @@ import { html } from './html.ts';
 import { icon, renderPage } from './layout.ts';
 import { goBack, readForm, takeFlash } from './page-flow.ts';
 import type { PageDeps } from './page-flow.ts';
+import type { PartnerConfig } from './partner-backend.ts';
+import { registerPartnerRoutes } from './partner-routes.ts';
 import { script, stylesheet } from './style.ts';
 
-export function createPageRoutes(control: SandboxControl, model: ConcurModel, rng: Rng): Router {
+export function createPageRoutes(
+  control: SandboxControl,
+  model: ConcurModel,
+  rng: Rng,
+  partner: PartnerConfig | null,
+): Router {
   const flashes = new Flashes(rng);
   const deps = { control, model, flashes };
   const router = new Router();
@@ -31,6 +38,7 @@ export function createPageRoutes(control: SandboxControl, model: ConcurModel, rn
   registerCompanyRoutes(router, deps);
   registerAppRoutes(router, deps);
   registerFaultRoutes(router, deps);
+  registerPartnerRoutes(router, partner);
   router.get('/calls', (ctx) => {
     ctx.body = buildCallsPage(control);
   });
