@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addCommandVerbs } from './connections-command.ts';
+import { addExport } from './connections-export.ts';
 import { addReadingVerbs } from './connections-read.ts';
 import type { Bench } from './verb.ts';
 
@@ -7,5 +8,6 @@ import type { Bench } from './verb.ts';
 export function addConnections(program: Command, bench: Bench): void {
   const noun = program.command('connections').description('connections of customers to SAP Concur');
   addReadingVerbs(noun, bench);
+  addExport(noun, bench);
   addCommandVerbs(noun, bench);
 }

@@ -42,6 +42,10 @@ export async function runCli(argv: readonly string[], variables: Variables, term
       exitCode = EXIT_TRY_AGAIN;
       terminal.err(`${why}\n`);
     },
+    fail(why) {
+      if (exitCode === 0) exitCode = FAILED;
+      terminal.err(`${why}\n`);
+    },
   };
   const program = createProgram(bench, completed);
   try {

@@ -9,6 +9,8 @@ export interface Bench {
   tools(): Toolbox;
   /** The verb did what it could; the same again, later, may find it done: exit code 75. */
   tryAgain(why: string): void;
+  /** The verb did what it could, and some of it can't be done: exit code 1, or 75 where trying again helps as well. */
+  fail(why: string): void;
 }
 
 /** Adds a verb to a noun. Every verb has `--json`. */

@@ -16,20 +16,26 @@ const algorithms: Readonly<Record<string, string>> = {
  * Throws `bad-request`, also for a private key, which nobody but its owner should hold.
  */
 export async function parsePublicJwk(text: string): Promise<Readonly<Record<string, unknown>>> {
-  const jwk = parseObject(text);
-  const found = privateMembers.filter((member) => member in jwk);
-  if (found.length > 0) throw invalid(`holds private parts (${found.join(', ')}); give the public key only`);
+  const jwk = parsePublicMembers(text);
   const algorithm = algorithms[`${jwk.kty}:${jwk.crv ?? ''}`];
-  if (algorithm === undefined) throw invalid('must be an RSA, P-256 or Ed25519 key');
+  if (algorithm === undefined) throw invalidJwk('must be an RSA, P-256 or Ed25519 key');
   if (typeof jwk.n === 'string' && Buffer.from(jwk.n, 'base64url').length < 256) {
-    throw invalid('must have at least 2048 bits');
+    throw invalidJwk('must have at least 2048 bits');
   }
   try {
     await importJWK(jwk, algorithm);
   } catch {
-    throw invalid('is no usable key');
+    throw invalidJwk('is no usable key');
   }
   return { ...jwk };
+}
+
+/** The JWK in `text`, whatever it is for. Throws `bad-request` for what is none, and for a private one. */
+export function parsePublicMembers(text: string): JWK {
+  const jwk = parseObject(text);
+  const found = privateMembers.filter((member) => member in jwk);
+  if (found.length > 0) throw invalidJwk(`holds private parts (${found.join(', ')}); give the public key only`);
+  return jwk;
 }
 
 function parseObject(text: string): JWK {
@@ -39,9 +45,10 @@ function parseObject(text: string): JWK {
   } catch {
     // Told below, without a piece of what was given.
   }
-  throw invalid('must be one JSON object');
+  throw invalidJwk('must be one JSON object');
 }
 
-function invalid(what: string): AppError {
+/** What is wrong with a JWK, without a piece of it. */
+export function invalidJwk(what: string): AppError {
   return new AppError('bad-request', `The JWK ${what}`);
 }
