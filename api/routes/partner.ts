@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts';
 import { createCommandRoutes } from '../partner/commands.ts';
 import { createConnectionRoutes } from '../partner/connections.ts';
+import { createConnectRoutes } from '../partner/connects.ts';
 import { createConnectSessionRoutes } from '../partner/connect-sessions.ts';
 import { createTokenRoutes } from '../partner/tokens.ts';
 import { createVerificationCodeRoutes } from '../partner/verification-codes.ts';
@@ -11,6 +12,7 @@ import { jwksResource } from '../schemas/resources.ts';
 export function createPartnerRoutes(deps: ApiDeps): readonly Route[] {
   return [
     ...createConnectionRoutes(deps),
+    ...createConnectRoutes(deps),
     ...createTokenRoutes(deps),
     ...createCommandRoutes(deps),
     ...createVerificationCodeRoutes(deps),

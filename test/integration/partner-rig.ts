@@ -15,19 +15,21 @@ import { createReadRecorder } from '../../api/read-recorder.ts';
 import { scopes as allScopes } from '../../api/schemas/operation.ts';
 import { createTokenCache } from '../../api/token-cache.ts';
 import { createTokenReader } from '../../api/token-reader.ts';
+import { createDataCentres } from '../../concur/data-centres.ts';
 import type { Connection } from '../../core/connection.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
 import type { ApiClient } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
-import { createClientStore } from '../../db/client-store.ts';
 import { createAuditStore } from '../../db/audit-store.ts';
+import { createClientStore } from '../../db/client-store.ts';
 import { createCodeStore } from '../../db/code-store.ts';
 import { manyBlockedApps } from '../../db/app-trouble.ts';
 import { countConnections } from '../../db/connection-counts.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createDataKeyStore } from '../../db/data-key-store.ts';
+import { createIdempotencyStore } from '../../db/idempotency-store.ts';
 import { createIssuerKeyStore } from '../../db/issuer-key-store.ts';
 import { pendingMigrations } from '../../db/migrate.ts';
 import { createNotices } from '../../db/notices.ts';
@@ -42,7 +44,8 @@ import { createTestDatabase } from '../rig/test-database.ts';
 import { createAnswerCheck } from './answer-check.ts';
 import { silentLog } from './db-silent-log.ts';
 import { createRecordingGateway } from './recording-gateway.ts';
-import { buildApp, buildEntry, buildFullConnection } from './store-fixtures.ts';
+import { createRecordingIntake } from './recording-intake.ts';
+import { act, buildApp, buildEntry, buildFullConnection } from './store-fixtures.ts';
 
 export const PUBLIC_URL = 'http://localhost:8080';
 export const LISTING_URL = 'https://www.concursolutions.com/listing/demo';
@@ -74,10 +77,10 @@ export async function createPartnerRig() {
   const clock = systemClock;
   const policy = defaultRefreshPolicy;
   const connections = createConnectionStore(pool);
+  const audit = createAuditStore(pool);
   const clients = createClientStore(pool);
   const codes = createCodeStore(pool);
   const appStore = createAppStore(pool);
-  const audit = createAuditStore(pool);
   const base = buildApp();
   await appStore.apply({ ...base, landing: { ...base.landing, listingUrl: LISTING_URL } });
   await appStore.apply(buildApp({ app: 'other' }));
@@ -85,7 +88,8 @@ export async function createPartnerRig() {
   const issuerKeys = createLocalIssuer({ keys: createIssuerKeyStore(pool), vault, clock });
   const directory = createClientDirectory({ clients, notices, clock });
   const { gateway: lifecycle, calls, script, temporal } = createRecordingGateway();
-  const reads = createReadRecorder({ connections, warmWindowMs: policy.warmWindowMs, log: silentLog });
+  const intake = createRecordingIntake();
+  const reads = createReadRecorder({ connections, audit, warmWindowMs: policy.warmWindowMs, log: silentLog });
   const cache = createTokenCache(notices);
   const metrics = createMetrics('test');
   const readiness = { pending: () => pendingMigrations(pool) };
@@ -104,6 +108,12 @@ export async function createPartnerRig() {
       connections,
       sessions: createSessionStore(pool),
       codes,
+      idempotency: createIdempotencyStore(pool),
+      dataCentres: createDataCentres({
+        us2: 'https://us2.api.concursolutions.com',
+        eu2: 'https://eu2.api.concursolutions.com',
+      }),
+      intake: intake.intake,
       lifecycle,
       tokens: createTokenReader({
         clock,
@@ -173,6 +183,7 @@ export async function createPartnerRig() {
     url,
     pool,
     calls,
+    intake,
     script,
     temporal,
     sources,
