@@ -10,6 +10,7 @@ import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { type BegunExchange, beginExchange, receiveExchange } from '../core/exchange-transaction.ts';
 import { type ExchangeOutcome, finishExchange } from '../core/finish-exchange.ts';
 import type { Carry } from '../core/lifeboat.ts';
+import { AppError } from '../core/errors.ts';
 import { intakeKinds } from '../core/intake-kind.ts';
 import type { AppCredentials, CallTimes, ConcurFailure, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
@@ -196,6 +197,12 @@ export function createExchangeActivities(deps: ActivityDeps) {
     if (found.verdict === 'mismatch') {
       log.error({ app: app.app, principal: connection.principal, why: found.why, correlationId }, 'identity mismatch');
       return await refuse('identity-mismatch', found.subject);
+    }
+    // An import claims an id that nobody vouches for: unproven it might be another customer's grant.
+    if (begun.kind === 'refresh-token' && found.facts.identity === 'asserted') {
+      if (clock.now() >= times.sentAtMs + answer.expiresInSeconds * 1_000)
+        return await refuse('identity-mismatch', null);
+      throw new AppError('provider-unavailable', 'Nobody has told yet whose grant was imported.');
     }
     const [accessToken, refreshToken] = await Promise.all([
       vault.seal(answer.accessToken, sealContexts.accessToken(connection.id, attempt.id)),

@@ -1,5 +1,5 @@
 /**
- * The configured data centres: the allow-list of every host that may see a secret.
+ * The configured data centres and legacy instances: the allow-list of every host that may see a secret.
  *
  * Guarantees: what comes from outside is compared, never parsed into something to be called. The base URI that is
  * used afterwards is the configured value itself, so that a hostile `geolocation` has no influence on any URL.
@@ -24,6 +24,13 @@ export const publishedDataCentres: Readonly<Record<string, string>> = {
 /** The data centre that obtains tokens for everybody: Concur's global landing zone. */
 export const globalLandingZone = 'glz';
 
+/** Name to base URI. */
+type BaseUris = Readonly<Record<string, string>>;
+
+interface Known extends BaseUri {
+  readonly dataCentre: DataCentre;
+}
+
 interface BaseUri {
   /** Scheme, host in lower case, port with its default filled in. */
   readonly origin: string;
@@ -32,21 +39,19 @@ interface BaseUri {
 }
 
 /**
- * Knows the data centres of `table` (name to base URI) and no others.
+ * Knows the data centres of `table` and the legacy instances of `legacyTable` (name to base URI) and no others.
  *
- * @throws `configuration-invalid` when a value is not a plain http(s) base URI.
+ * @throws `configuration-invalid` when a value is not a plain http(s) base URI, or a name is in both tables.
  */
-export function createDataCentres(table: Readonly<Record<string, string>>): DataCentres {
-  const known = Object.entries(table).map(([name, baseUri]) => {
-    const parsed = parseBaseUri(baseUri);
-    if (parsed === null) {
-      throw new AppError('configuration-invalid', `The base URI of data centre "${name}" is not a plain http(s) URL.`);
-    }
-    return { dataCentre: { name, baseUri } satisfies DataCentre, ...parsed };
-  });
-  const byName = new Map(known.map(({ dataCentre }) => [dataCentre.name, dataCentre]));
-  // The most specific path first: of two values at one host the longer one is meant.
-  const bySpecificity = known.toSorted((a, b) => b.segments.length - a.segments.length);
+export function createDataCentres(table: BaseUris, legacyTable: BaseUris = {}): DataCentres {
+  for (const name of namesInBoth(table, legacyTable)) {
+    throw new AppError('configuration-invalid', `CONCUR_BASE_URIS and CONCUR_LEGACY_BASE_URIS both have "${name}".`, {
+      details: { dataCentre: name },
+    });
+  }
+  const dataCentres = readTable(table);
+  const instances = readTable(legacyTable);
+  const byName = new Map([...dataCentres, ...instances].map(({ dataCentre }) => [dataCentre.name, dataCentre]));
 
   return {
     byName(name) {
@@ -56,17 +61,37 @@ export function createDataCentres(table: Readonly<Record<string, string>>): Data
         details: { dataCentre: name },
       });
     },
-    names: () => [...byName.keys()],
-    match(geolocation) {
-      const parsed = parseBaseUri(geolocation);
-      if (parsed === null) return 'foreign';
-      const found = bySpecificity.find(
-        ({ origin, segments }) =>
-          origin === parsed.origin && segments.every((segment, i) => segment === parsed.segments[i]),
-      );
-      return found?.dataCentre ?? 'foreign';
-    },
+    names: () => Object.keys(table),
+    legacyNames: () => Object.keys(legacyTable),
+    match: (geolocation) => matchIn(dataCentres, geolocation),
+    matchLegacy: (instanceUrl) => matchIn(instances, instanceUrl),
   };
+}
+
+/** Names that stand for a data centre and for a legacy instance: whoever says one of them could mean either. */
+export function namesInBoth(table: BaseUris, legacyTable: BaseUris): readonly string[] {
+  return Object.keys(table).filter((name) => Object.hasOwn(legacyTable, name));
+}
+
+/** The most specific path first: of two values at one host the longer one is meant. */
+function readTable(table: BaseUris): readonly Known[] {
+  return Object.entries(table)
+    .map(([name, baseUri]) => {
+      const parsed = parseBaseUri(baseUri);
+      if (parsed !== null) return { dataCentre: { name, baseUri }, ...parsed };
+      throw new AppError('configuration-invalid', `The base URI of data centre "${name}" is not a plain http(s) URL.`);
+    })
+    .toSorted((a, b) => b.segments.length - a.segments.length);
+}
+
+function matchIn(known: readonly Known[], value: string): DataCentre | 'foreign' {
+  const parsed = parseBaseUri(value);
+  if (parsed === null) return 'foreign';
+  const found = known.find(
+    ({ origin, segments }) =>
+      origin === parsed.origin && segments.every((segment, i) => segment === parsed.segments[i]),
+  );
+  return found?.dataCentre ?? 'foreign';
 }
 
 /** Whether a value can be the base URI of a data centre: scheme, host, port and path, written plainly. */
@@ -74,9 +99,10 @@ export function isBaseUri(value: string): boolean {
   return parseBaseUri(value) !== null;
 }
 
-/** Origins of all data centres, for the allow-list of the HTTP client. */
+/** Origins of all data centres and legacy instances, for the allow-list of the HTTP client. */
 export function originsOf(dataCentres: DataCentres): readonly string[] {
-  return [...new Set(dataCentres.names().map((name) => new URL(dataCentres.byName(name).baseUri).origin))];
+  const names = [...dataCentres.names(), ...dataCentres.legacyNames()];
+  return [...new Set(names.map((name) => new URL(dataCentres.byName(name).baseUri).origin))];
 }
 
 const shape = /^(https?):\/\/([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?(\/[\w.~/-]*)?$/i;

@@ -30,6 +30,11 @@ export const intakeKinds = {
 
 export type IntakeKind = keyof typeof intakeKinds;
 
+/** Where an app of the flow of before 2017 is at home. */
+export function legacyInstanceOf(environment: 'production' | 'implementation'): string {
+  return environment === 'implementation' ? 'implementation' : 'www';
+}
+
 /** Data centre to which a connect is brought. */
 export function dataCentreOf({ kind, dataCentre }: { kind: IntakeKind; dataCentre: string | null }): string {
   return dataCentre ?? intakeKinds[kind].dataCentre ?? 'glz';

@@ -7,6 +7,7 @@ import type { AppTrouble } from './aggregate.ts';
 import type { Act, AuditEntry, InstallationEvent } from './audit-entry.ts';
 import type { CrowdQuestion } from './crowd.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
+import type { IntakeKind } from './intake-kind.ts';
 import type { Decision as UnidentifiedDecision, UnidentifiedConnect } from './unidentified.ts';
 
 /**
@@ -100,6 +101,10 @@ export interface BrowserSession {
   readonly app: string;
   /** Lower case; the redirect's `id`. Null where only Concur's answer will tell: the flow of before 2017. */
   readonly principal: string | null;
+  /** What is to be exchanged. */
+  readonly kind: IntakeKind;
+  /** Where; null: where that kind is exchanged by default. */
+  readonly dataCentre: string | null;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   readonly csrf: string;
@@ -137,6 +142,8 @@ export interface NewBrowserSession
     | 'id'
     | 'app'
     | 'principal'
+    | 'kind'
+    | 'dataCentre'
     | 'cookieHash'
     | 'csrf'
     | 'ref'

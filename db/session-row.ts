@@ -90,6 +90,8 @@ export function buildBrowserSession(row: SessionRow): BrowserSession | null {
     id: row.id,
     app: row.app,
     principal: row.principal,
+    kind: row.kind,
+    dataCentre: row.data_centre,
     cookieHash: row.cookie_hash,
     csrf: row.csrf,
     ref: row.ref,

@@ -1,4 +1,4 @@
-/** The arrival from Concur: the request token is sealed at once, and nothing is exchanged. */
+/** The arrival from Concur: what is to be exchanged is sealed at once, and nothing is exchanged. */
 import { Secret } from '../../core/secret.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import type { App, BrowserSession } from '../../core/stores.ts';
@@ -35,11 +35,13 @@ export function openSession(deps: OpenSessionDeps): Step {
     await sessions.open({
       id,
       app: app.app,
-      principal: arrival.id,
+      kind: arrival.kind,
+      principal: arrival.principal,
+      dataCentre: arrival.dataCentre,
       cookieHash: hashCookieSecret(secret),
       csrf: rng.token(16),
       ref: rng.token(16),
-      requestToken: await vault.seal(new Secret(arrival.requestToken), sealContexts.requestToken(id)),
+      requestToken: await vault.seal(new Secret(arrival.secret), sealContexts.requestToken(id)),
       requestTokenFingerprint: tokenFingerprint,
       addressFingerprint: await fingerprintAddress(vault, ctx.ip),
       userId: arrival.userId,
@@ -52,14 +54,14 @@ export function openSession(deps: OpenSessionDeps): Step {
 
   return async (ctx) => {
     const app = appSlot.get(ctx);
-    const arrival = parseArrival(ctx);
+    const arrival = parseArrival(ctx, app);
     if (ctx.method === 'HEAD') {
       // Whoever looks at a link beforehand begins nothing.
       ctx.type = 'text/html; charset=utf-8';
       ctx.status = 200;
       return;
     }
-    const tokenFingerprint = await vault.fingerprint(new Secret(arrival.requestToken), 'request-token');
+    const tokenFingerprint = await vault.fingerprint(new Secret(arrival.secret), 'request-token');
     const known = await maybeKnown(ctx, app, tokenFingerprint);
     seeOther(ctx, sessionPath(app.app, known?.id ?? (await begin(ctx, app, arrival, tokenFingerprint))));
   };

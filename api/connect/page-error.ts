@@ -4,6 +4,7 @@ import { type FailureTopic, failureTopics } from '../../web/texts/catalogue.ts';
 
 const failures = {
   'bad-link': { code: 'bad-request', message: 'Missing, repeated or wrong in the address.' },
+  declined: { code: 'bad-request', message: 'The request was declined at SAP Concur.' },
   'unknown-app': { code: 'not-found', message: 'There is no such application.' },
   'foreign-sign-in': {
     code: 'forbidden',

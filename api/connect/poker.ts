@@ -2,12 +2,12 @@
  * Tells Temporal of completed connects. Nobody waits for it: what was decided is on file, so a Temporal that is away
  * delays a connect and loses none; the progress page pokes again.
  */
-import { intakeKinds } from '../../core/intake-kind.ts';
+import { dataCentreOf } from '../../core/intake-kind.ts';
 import type { BrowserSession } from '../../core/stores.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { ApiDeps } from '../deps.ts';
 
-type Poked = Pick<BrowserSession, 'app' | 'principal' | 'id'>;
+type Poked = Pick<BrowserSession, 'app' | 'principal' | 'id' | 'kind' | 'dataCentre'>;
 
 export interface Poker {
   /** Starts or joins the connection's workflow, at most every five seconds per session. Never throws. */
@@ -22,9 +22,9 @@ export function createPoker({ lifecycle, clock, log }: Pick<ApiDeps, 'lifecycle'
   /** Monotonic time of the last poke; for ever while one is under way. */
   const last = new BoundedMap<string, number>(CAPACITY);
 
-  async function tell({ app, principal, id }: Poked): Promise<void> {
-    // A code of the flow of before 2017 tells nobody's id.
-    if (principal === null) await lifecycle.connectUnidentified(app, id, intakeKinds['legacy-code'].dataCentre);
+  async function tell(session: Poked): Promise<void> {
+    const { app, principal, id } = session;
+    if (principal === null) await lifecycle.connectUnidentified(app, id, dataCentreOf(session));
     else await lifecycle.connect({ app, principal }, id);
   }
 

@@ -142,8 +142,11 @@ export async function createBackend(
     await sessions.open({
       id: sessionId,
       ...key,
+      kind: 'request-token',
+      dataCentre: null,
       cookieHash: 'unused',
       csrf: 'unused',
+      ref: sessionId,
       userId,
       createdAtMs: nowMs,
       expiresAtMs: nowMs + 86_400_000,

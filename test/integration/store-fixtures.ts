@@ -152,6 +152,8 @@ export function buildSession(
   return {
     ...key,
     id: randomUUID(),
+    kind: 'request-token',
+    dataCentre: null,
     cookieHash: 'cookie-hash',
     csrf: 'csrf',
     ref: randomUUID(),

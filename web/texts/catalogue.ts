@@ -12,6 +12,7 @@ export interface FailureText {
 /** Failures with words of their own; every other code is shown as `other`. */
 export const failureTopics = [
   'bad-link',
+  'declined',
   'unknown-app',
   'foreign-browser',
   'foreign-sign-in',

@@ -83,6 +83,10 @@ export const english: Texts = {
       title: 'This page belongs to another browser',
       body: `It can only be opened in the browser in which Connect was pressed, with cookies allowed. ${pressConnect}`,
     },
+    declined: {
+      title: 'Connect was declined at SAP Concur',
+      body: `SAP Concur reports that the request was declined, so nothing has been connected. If that was a mistake: ${pressConnect}`,
+    },
     'foreign-sign-in': {
       title: 'Nothing has been connected',
       body: `You signed in for a Connect that began in another browser. If you pressed Connect yourself, do it again in this browser, with cookies allowed: ${pressConnect} If somebody else sent you the link, close this window and tell our support.`,

@@ -89,6 +89,10 @@ export const german: Texts = {
       title: 'Diese Seite gehört zu einem anderen Browser',
       body: `Sie lässt sich nur in dem Browser öffnen, in dem auf „Verbinden“ geklickt wurde, und nur mit Cookies. ${pressConnect}`,
     },
+    declined: {
+      title: 'Die Verbindung wurde bei SAP Concur abgelehnt',
+      body: `SAP Concur meldet, dass die Anfrage abgelehnt wurde; es wurde nichts verbunden. Wenn das ein Versehen war: ${pressConnect}`,
+    },
     'foreign-sign-in': {
       title: 'Es wurde nichts verbunden',
       body: `Sie haben sich für einen Vorgang angemeldet, der in einem anderen Browser begonnen hat. Wenn Sie selbst auf „Verbinden“ geklickt haben, tun Sie es in diesem Browser noch einmal, mit erlaubten Cookies: ${pressConnect} Wenn Ihnen jemand den Link geschickt hat, schließen Sie dieses Fenster und wenden Sie sich an unseren Support.`,
