@@ -46,11 +46,12 @@ describe('a refresh', () => {
     };
     const reply = await call('POST', `${path}/refresh`, { reason: 'support case 1' });
     expect([reply.status, reply.json.version]).toEqual([200, 8]);
+    const correlationId = reply.headers.get('x-request-id');
     expect(rig.calls).toEqual([
       {
         name: 'refresh',
         principal: connection.principal,
-        with: { actor: `client:${client.id}`, reason: 'support case 1' },
+        with: { actor: `client:${client.id}`, reason: 'support case 1', correlationId },
       },
     ]);
   });
@@ -98,8 +99,11 @@ describe('a revoke', () => {
     const again = await call('POST', `${path}/revoke`);
     expect([again.status, again.json.state]).toEqual([200, 'revoked']);
     const by = { actor: `client:${client.id}`, reason: 'contract ended' };
-    expect(rig.calls).toEqual([{ name: 'revoke', principal: connection.principal, with: { ...by, waitMs: 10_000 } }]);
-    expect((await eventsOf(path))[0]).toMatchObject({ type: 'command.revoked', state_to: 'revoking', ...by });
+    const requestId = reply.headers.get('x-request-id');
+    const input = { ...by, correlationId: requestId, waitMs: 10_000 };
+    expect(rig.calls).toEqual([{ name: 'revoke', principal: connection.principal, with: input }]);
+    const event = { type: 'command.revoked', state_to: 'revoking', ...by, correlation_id: requestId };
+    expect((await eventsOf(path))[0]).toMatchObject(event);
   });
 
   it('is 202 while Concur or Temporal is away: it is on record, once', async () => {
