@@ -19,7 +19,7 @@ import type {
 import type { AnswerContext, Processed } from './error-answer.ts';
 import { isTransportFailure } from './transport-error.ts';
 
-type Endpoint = 'token' | 'revoke' | 'profile' | 'jwks';
+type Endpoint = 'token' | 'revoke' | 'profile' | 'jwks' | 'migration';
 
 /** What the metrics are fed with. */
 export interface ObservedCall {
@@ -66,7 +66,7 @@ export async function call<T>(
   try {
     const headers = { ...request.headers, 'concur-correlationid': ownId };
     response = await deps.http.send({ ...request, headers }, { horizonMs: options.horizonMs, onSent });
-    processed = process(response, { dataCentres: deps.dataCentres, nowMs: deps.clock.now() });
+    processed = process(response, { dataCentres: deps.dataCentres, nowMs: deps.clock.now(), sentAtMs });
   } catch (error) {
     if (!isTransportFailure(error)) throw error;
     processed = { ok: false, failure: { kind: 'transport', transport: error.transport, sent: error.sent } };
@@ -106,7 +106,7 @@ function parseCorrelationId(response: HttpResponse | null): string | null {
 function describe(failure: ConcurFailure): string {
   if (failure.kind === 'malformed') return failure.what;
   if (failure.kind === 'transport') return failure.sent ? `${failure.transport}-after-sending` : failure.transport;
-  return failure.oauthError ?? 'refused';
+  return failure.oauthError ?? failure.providerCode ?? 'refused';
 }
 
 function codeOf(response: HttpResponse | null, failure: ConcurFailure | null): string {

@@ -1,8 +1,9 @@
 /** SAP Concur as the rest of Evergrant sees it: the operations of its wire, put together. */
 import { randomUUID } from 'node:crypto';
 import type { Clock, Concur, DataCentres, Http, Log, Rng } from '../core/ports.ts';
-import { buildClientCredentialsRequest, processClientCredentialsResponse } from './client-credentials.ts';
 import { type CallDependencies, call, type ObservedCall } from './call.ts';
+import { fetchAppToken } from './client-credentials.ts';
+import { createConcurIntake } from './concur-intake.ts';
 import { globalLandingZone } from './data-centres.ts';
 import { buildExchangeRequest } from './exchange.ts';
 import { callFollowing } from './follow.ts';
@@ -31,6 +32,8 @@ export function createConcur(settings: ConcurSettings): Concur {
   const keySets = createKeySets(deps);
 
   return {
+    ...createConcurIntake(deps),
+
     async exchangeRequestToken(input, options) {
       return await callFollowing(deps, landingZone, (baseUri) => buildExchangeRequest({ ...input, baseUri }), options);
     },
@@ -42,9 +45,8 @@ export function createConcur(settings: ConcurSettings): Concur {
 
     async proveCredentials(input, options) {
       const dataCentre = dataCentres.byName(input.dataCentre);
-      const request = buildClientCredentialsRequest({ ...input, baseUri: dataCentre.baseUri });
-      const process = processClientCredentialsResponse;
-      return await call(deps, { endpoint: 'token', dataCentre, request, process }, options);
+      const result = await fetchAppToken(deps, { ...input, dataCentre }, options);
+      return result.ok ? { ...result, value: null } : result;
     },
 
     async revokeConnection(input, options) {

@@ -11,6 +11,8 @@ export interface AnswerContext {
   readonly dataCentres: DataCentres;
   /** When the answer came, wall clock. */
   readonly nowMs: number;
+  /** When the request was sent, wall clock. */
+  readonly sentAtMs: number;
 }
 
 /** What a `process…Response` function makes of a response. */

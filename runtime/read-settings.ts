@@ -1,6 +1,6 @@
 /** Every variable of the environment with its default and its rule. Defaults of the refresh policy are the core's own. */
 import { resolve } from 'node:path';
-import { globalLandingZone, publishedDataCentres } from '../concur/data-centres.ts';
+import { globalLandingZone, namesInBoth, publishedDataCentres } from '../concur/data-centres.ts';
 import { defaultRefreshPolicy } from '../core/refresh-policy.ts';
 import { readAppsFile } from './apps-file.ts';
 import { authIssuers } from './auth-issuers.ts';
@@ -51,16 +51,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     workerMetricsUrl: isDevelopment ? env.read('EVERGRANT_WORKER_METRICS_URL', anyText, null) : null,
     temporalUiPort: env.read('TEMPORAL_UI_PORT', port, 8_233),
     home: resolve(env.read('EVERGRANT_HOME', anyText, '.evergrant')),
-    dataCentres: env.read(
-      'CONCUR_BASE_URIS',
-      baseUris(isDevelopment, sandboxHosts, [globalLandingZone]),
-      publishedDataCentres,
-    ),
-    legacyBaseUris: env.read(
-      'CONCUR_LEGACY_BASE_URIS',
-      baseUris(isDevelopment, sandboxHosts, []),
-      publishedLegacyBaseUris,
-    ),
+    ...readBaseUris(env, isDevelopment, sandboxHosts),
     sandboxHosts,
     httpsProxy: env.readSecret('HTTPS_PROXY', proxyUrl, null),
     noProxy: env.read('NO_PROXY', anyText, null),
@@ -87,6 +78,25 @@ function readListener(env: Environment, isDevelopment: boolean) {
     publicUrl: env.read('PUBLIC_URL', publicUrl(isDevelopment), `http://localhost:${ownPort}`),
     trustedProxies: env.read('TRUSTED_PROXIES', addressRanges, []),
   };
+}
+
+/** Both tables of where SAP Concur is called. */
+function readBaseUris(env: Environment, isDevelopment: boolean, sandboxHosts: readonly string[]) {
+  const required = [globalLandingZone];
+  const dataCentres = env.read(
+    'CONCUR_BASE_URIS',
+    baseUris(isDevelopment, sandboxHosts, required),
+    publishedDataCentres,
+  );
+  const legacyBaseUris = env.read(
+    'CONCUR_LEGACY_BASE_URIS',
+    baseUris(isDevelopment, sandboxHosts, []),
+    publishedLegacyBaseUris,
+  );
+  for (const name of namesInBoth(dataCentres, legacyBaseUris)) {
+    env.report('CONCUR_LEGACY_BASE_URIS', `must not have an entry "${name}", as CONCUR_BASE_URIS has one`);
+  }
+  return { dataCentres, legacyBaseUris };
 }
 
 /** When tokens are refreshed. Lower bounds leave room for a sandbox with tokens that live for seconds. */

@@ -6,7 +6,8 @@ import { parseRetryAfter } from '../../concur/retry-after.ts';
 import { processRevokeResponse } from '../../concur/revoke.ts';
 import { processTokenResponse } from '../../concur/token-response.ts';
 
-const context = { dataCentres: createDataCentres(publishedDataCentres), nowMs: Date.UTC(2026, 7, 1) };
+const nowMs = Date.UTC(2026, 7, 1);
+const context = { dataCentres: createDataCentres(publishedDataCentres), nowMs, sentAtMs: nowMs };
 const anything = fc.jsonValue({ maxDepth: 2 });
 const bodies = fc.oneof(
   fc.string(),

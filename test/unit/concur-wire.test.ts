@@ -11,7 +11,7 @@ import type { HttpResponse } from '../../core/ports.ts';
 import { Secret } from '../../core/secret.ts';
 
 const nowMs = Date.UTC(2026, 7, 1);
-const context = { dataCentres: createDataCentres(publishedDataCentres), nowMs };
+const context = { dataCentres: createDataCentres(publishedDataCentres), nowMs, sentAtMs: nowMs };
 const baseUri = 'https://us2.api.concursolutions.com';
 const credentials = { clientId: 'client & co', clientSecret: new Secret('s=e+c r%t') };
 
