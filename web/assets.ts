@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { buildPalette, normalizeColor, type Palette } from './color.ts';
+import { type Accent, buildPalette, normalizeColor, type Palette } from './color.ts';
 
 export interface Asset {
   readonly type: 'text/css; charset=utf-8' | 'image/svg+xml';
@@ -49,8 +49,9 @@ function readAsset(file: string): string {
 }
 
 function buildBrandStyles({ light, dark }: Palette): string {
-  return (
-    `:root{--accent:${light.accent};--ink:${light.ink}}` +
-    `@media (prefers-color-scheme:dark){:root{--accent:${dark.accent};--ink:${dark.ink}}}\n`
-  );
+  return `:root{${declare(light)}}@media (prefers-color-scheme:dark){:root{${declare(dark)}}}\n`;
+}
+
+function declare({ accent, ink, tint }: Accent): string {
+  return `--accent:${accent};--ink:${ink};--tint:${tint}`;
 }

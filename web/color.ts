@@ -5,10 +5,11 @@
 
 type Rgb = readonly [red: number, green: number, blue: number];
 
-/** The colour of one scheme: `accent` for controls and links, `ink` for text on it. */
+/** The colour of one scheme: `accent` for controls and links, `ink` for text on it, `tint` for a surface in its light. */
 export interface Accent {
   readonly accent: string;
   readonly ink: string;
+  readonly tint: string;
 }
 
 export interface Palette {
@@ -16,13 +17,18 @@ export interface Palette {
   readonly dark: Accent;
 }
 
-/** What the cards of both schemes are painted with in `styles.css`; the accents are measured against them. */
-export const cardColors = { light: '#ffffff', dark: '#1d2129' } as const;
+/** What `styles.css` paints under links and controls in both schemes; the accents are measured against all of it. */
+export const surfaceColors = {
+  light: { card: '#ffffff', page: '#f3f5f8' },
+  dark: { card: '#1d2129', page: '#12151a' },
+} as const;
 
 /** Used when an app's colour is no `#rgb` or `#rrggbb`. */
 export const defaultBrandColor = '#0a6ed1';
 
 const LEAST_CONTRAST = 4.5;
+/** How much of the accent is in the tint: enough to be seen, too little to make text on it hard to read. */
+const TINT_SHARE = 0.06;
 const BLACK: Rgb = [0, 0, 0];
 const WHITE: Rgb = [255, 255, 255];
 
@@ -37,8 +43,8 @@ export function normalizeColor(color: string): string {
 export function buildPalette(color: string): Palette {
   const brand = parseHex(normalizeColor(color));
   return {
-    light: buildAccent(brand, parseHex(cardColors.light.slice(1)), BLACK),
-    dark: buildAccent(brand, parseHex(cardColors.dark.slice(1)), WHITE),
+    light: buildAccent(brand, surfaceColors.light, BLACK),
+    dark: buildAccent(brand, surfaceColors.dark, WHITE),
   };
 }
 
@@ -47,14 +53,19 @@ export function contrastOf(one: string, other: string): number {
   return contrast(parseHex(normalizeColor(one)), parseHex(normalizeColor(other)));
 }
 
-/** Moves the brand towards `pole` in small steps until it can be read on the card. */
-function buildAccent(brand: Rgb, card: Rgb, pole: Rgb): Accent {
+/** Moves the brand towards `pole` in small steps until it can be read on every surface, its own tint among them. */
+function buildAccent(brand: Rgb, surfaces: { readonly card: string; readonly page: string }, pole: Rgb): Accent {
+  const [card, page] = [parseHex(surfaces.card.slice(1)), parseHex(surfaces.page.slice(1))];
   let accent = brand;
-  for (let share = 0; share <= 1 && contrast(accent, card) < LEAST_CONTRAST; share += 0.02) {
+  let tint = mix(card, accent, TINT_SHARE);
+  for (let share = 0; share <= 1; share += 0.02) {
     accent = mix(brand, pole, share);
+    tint = mix(card, accent, TINT_SHARE);
+    const current = accent;
+    if ([card, page, tint].every((surface) => contrast(current, surface) >= LEAST_CONTRAST)) break;
   }
   const ink = contrast(accent, WHITE) >= contrast(accent, BLACK) ? WHITE : BLACK;
-  return { accent: formatHex(accent), ink: formatHex(ink) };
+  return { accent: formatHex(accent), ink: formatHex(ink), tint: formatHex(tint) };
 }
 
 function mix(from: Rgb, to: Rgb, share: number): Rgb {
