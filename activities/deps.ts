@@ -111,6 +111,7 @@ export interface ReconcileDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: ReconcileStore;
+  readonly intakes: Pick<IntakeStore, 'manyOverdue'>;
   readonly lifecycles: Lifecycles;
   readonly progress: Progress;
   /** A workflow had to be started. */

@@ -8,6 +8,8 @@ export interface ReconcileInput {
   readonly cursor: string | null;
 }
 
+const CONNECTS_A_RUN = 100;
+
 export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) => Promise<ReconcileEnd> {
   const { clock, log, store, progress, onStarted } = deps;
 
@@ -18,6 +20,13 @@ export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) =>
       log.warn({ ...key }, 'an overdue connection had no workflow: started');
     }
     return outcome;
+  };
+
+  /** Few at a time: the next run takes the next. Those that are over are settled by their workflows, too. */
+  const pursueConnects = async (dueByMs: number): Promise<void> => {
+    for (const connect of await deps.intakes.manyOverdue({ dueByMs, limit: CONNECTS_A_RUN })) {
+      await deps.lifecycles.ensureUnidentified(connect);
+    }
   };
 
   /** Ends early, with a cursor, when its worker shuts down. */
@@ -37,6 +46,7 @@ export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) =>
         },
         notedBefore ?? input.cursor,
       );
+      if (end.cursor === null) await pursueConnects(dueByMs);
       if (end.seen > 0) log.info({ ...end, cursor: undefined }, 'reconciled');
       return end;
     });

@@ -17,6 +17,9 @@ export interface AcceptIntake extends Omit<AcceptConnect, 'sessionId'> {
 export function acceptIntake(aggregate: Aggregate, input: AcceptIntake): Decision<Connection> {
   const { session, replace, ...accept } = input;
   const { connection } = aggregate;
+  // Brought twice at the same moment.
+  if (connection !== null && aggregate.sessions.some(({ id }) => id === session.id))
+    return { result: connection, changes: {} };
   if (session.kind === 'refresh-token' && !replace && connection !== null && isLiving(connection.state)) {
     throw new AppError('conflict', 'This connection lives; to put the given refresh token in its place, say replace.', {
       details: { app: connection.app, principal: connection.principal, state: connection.state },

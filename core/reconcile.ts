@@ -8,6 +8,7 @@ import type { ConnectionKey } from './connection.ts';
 import { isAppError } from './errors.ts';
 import type { Clock } from './ports.ts';
 import type { Page } from './stores.ts';
+import type { UnidentifiedConnect } from './unidentified.ts';
 
 /** A connection that should have acted so long ago has lost its workflow, or something else is badly wrong. */
 export const OVERDUE_MS = 60 * 60_000;
@@ -41,6 +42,8 @@ export interface Lifecycles {
    * Throws `temporal-unavailable` when the server does not answer.
    */
   ensureRunning(key: ConnectionKey): Promise<'started' | 'running'>;
+  /** The same for a connect whose principal is not known yet. */
+  ensureUnidentified(connect: Pick<UnidentifiedConnect, 'app' | 'id' | 'kind' | 'dataCentre'>): Promise<void>;
   /**
    * Starts it in any case, in place of one that runs: after a restore of the database a running workflow knows of
    * things that are not on file any more. A call to Concur that is under way goes on and is saved.

@@ -225,10 +225,7 @@ export interface IntakeStore {
   /** Throws `not-found` as `maybeOne` gives null. */
   transact<T>(app: string, id: string, decide: (row: UnidentifiedConnect) => UnidentifiedDecision<T>): Promise<T>;
   /** Those whose next try was due by then, longest overdue first. */
-  manyOverdue(query: {
-    readonly dueByMs: number;
-    readonly limit: number;
-  }): Promise<readonly { readonly app: string; readonly sessionId: string }[]>;
+  manyOverdue(query: { readonly dueByMs: number; readonly limit: number }): Promise<readonly UnidentifiedConnect[]>;
 }
 
 export interface CodeStore {

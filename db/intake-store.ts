@@ -30,13 +30,13 @@ export function createIntakeStore(pool: Pool): IntakeStore {
       }),
 
     async manyOverdue({ dueByMs, limit }) {
-      const { rows } = await query<{ readonly app: string; readonly id: string }>(
+      const { rows } = await query<IntakeRow>(
         pool,
-        `SELECT app, id FROM connect_sessions WHERE status = 'completed' AND principal IS NULL AND next_try_at <= $1
+        `SELECT * FROM connect_sessions WHERE status = 'completed' AND principal IS NULL AND next_try_at <= $1
          ORDER BY next_try_at LIMIT $2`,
         [timeOf(dueByMs), limit],
       );
-      return rows.map(({ app, id }) => ({ app, sessionId: id }));
+      return rows.map(buildIntake);
     },
   };
 }

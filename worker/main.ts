@@ -17,6 +17,7 @@ import { createAppTroubleStore } from '../db/app-trouble.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
 import { createBrakeStore } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
+import { createKeyHolderStore } from '../db/key-holder-store.ts';
 import { assertInstallation } from '../db/installation.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { createIntakeStore } from '../db/intake-store.ts';
@@ -34,6 +35,7 @@ import { systemRng } from '../runtime/rng.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
+import { createKeyWatch } from '../vault/key-watch.ts';
 import { createVault } from '../vault/vault.ts';
 import { connectionWorkflowId } from '../workflows/contract.ts';
 import { createAppSignals, createAppGuardianCaller } from './app-signals.ts';
@@ -66,8 +68,12 @@ await runMain('evergrant worker', async () => {
   const pool = createPool({ url: config.databaseUrl, log, applicationName: 'evergrant-worker' });
   shutdown.onClose('database', () => pool.end());
   await assertMigrated(pool);
-  await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
+  const fingerprints = kekFingerprints(config.keks);
+  await assertInstallation(pool, { mode: config.mode, kekFingerprints: fingerprints });
   const vault = await createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
+  const holders = createKeyHolderStore(pool);
+  const keyWatch = await createKeyWatch({ vault, kekFingerprints: fingerprints, holders, role: 'worker', clock, log });
+  shutdown.onClose('key watch', () => keyWatch.close());
 
   const dataCentres = createDataCentres(config.dataCentres, config.legacyBaseUris);
   const proxies = { httpsProxy: config.httpsProxy ?? '', noProxy: config.noProxy ?? '' };
@@ -95,6 +101,7 @@ await runMain('evergrant worker', async () => {
 
   const apps = createAppSource({ apps: createAppStore(pool), vault, clock, log });
   const signals = createAppSignals({ client, taskQueue });
+  const intakes = createIntakeStore(pool);
   const activityDeps: ActivityDeps = {
     clock,
     log,
@@ -112,7 +119,7 @@ await runMain('evergrant worker', async () => {
   const activities = createActivities(activityDeps);
   const intakeActivities = createIntakeActivities({
     ...activityDeps,
-    intakes: createIntakeStore(pool),
+    intakes,
     rng: systemRng,
     connects: createConnects({ client, taskQueue }),
   });
@@ -132,6 +139,7 @@ await runMain('evergrant worker', async () => {
     clock,
     log,
     store: createReconcileStore(pool),
+    intakes,
     lifecycles: createLifecycles({ client, taskQueue }),
     progress: temporalProgress,
     onStarted: () => metrics.reconcileStartedTotal.inc(),

@@ -143,7 +143,12 @@ describe('a try of the reconciler', () => {
         },
         manyOpen: async () => ({ items: [], nextCursor: null }),
       },
-      lifecycles: { ensureRunning: async () => 'running', startAnew: async () => 'started' },
+      intakes: { manyOverdue: async () => [] },
+      lifecycles: {
+        ensureRunning: async () => 'running',
+        startAnew: async () => 'started',
+        ensureUnidentified: async () => undefined,
+      },
       progress: temporalProgress,
       onStarted: () => undefined,
     });
