@@ -23,6 +23,10 @@ BEGIN
       idempotency_keys
     TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON token_readers TO evergrant_app;
+  -- The mode stays what it was; the fingerprint follows a rotation of the key-encryption key.
+  GRANT UPDATE (kek_fingerprint) ON installation TO evergrant_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON key_holders TO evergrant_app;
+  GRANT EXECUTE ON FUNCTION remove_data_key(text) TO evergrant_app;
   -- Column by column: ids and the time of recording are the database's own, and nobody but it can set them.
   REVOKE ALL ON connection_events, audit_events FROM evergrant_app;
   GRANT SELECT ON connection_events, audit_events TO evergrant_app;

@@ -222,6 +222,10 @@ CREATE TABLE data_keys (
   wrapped text NOT NULL,
   current boolean NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  replaced_at timestamp with time zone,
+  emptied_at timestamp with time zone,
+  CONSTRAINT data_keys_check CHECK ((current = (replaced_at IS NULL))),
+  CONSTRAINT data_keys_check1 CHECK (((emptied_at IS NULL) OR (replaced_at IS NOT NULL))),
   CONSTRAINT data_keys_pkey PRIMARY KEY (kid),
   CONSTRAINT data_keys_purpose_check CHECK ((purpose = ANY (ARRAY['seal'::text, 'fingerprint'::text])))
 );
@@ -257,6 +261,15 @@ CREATE TABLE issuer_keys (
   sealed_private_jwk text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT issuer_keys_pkey PRIMARY KEY (kid)
+);
+
+CREATE TABLE key_holders (
+  id text NOT NULL,
+  name text NOT NULL,
+  kek_fingerprints text[] NOT NULL,
+  current_data_key text NOT NULL,
+  seen_at timestamp with time zone NOT NULL,
+  CONSTRAINT key_holders_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE refresh_attempts (
@@ -419,6 +432,21 @@ BEGIN
 END
 $function$
 ;
+CREATE OR REPLACE FUNCTION public.remove_data_key(old_kid text)
+ RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+  WITH removed AS (
+    DELETE FROM public.data_keys
+    WHERE kid = old_kid AND purpose = 'seal' AND NOT current AND emptied_at IS NOT NULL
+      AND replaced_at < now() - interval '30 days'
+    RETURNING kid
+  )
+  SELECT EXISTS (SELECT FROM removed)
+$function$
+;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON access_tokens TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON app_secrets TO evergrant_app;
@@ -434,6 +462,7 @@ GRANT INSERT, SELECT, UPDATE ON data_keys TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO evergrant_app;
 GRANT INSERT, SELECT ON installation TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON key_holders TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;
 GRANT SELECT ON schema_migrations TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON terminal_evidence TO evergrant_app;
@@ -443,3 +472,4 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON verification_failures TO evergrant_app;
 
 GRANT INSERT (at, type, actor, app, subject, reason, correlation_id, facts) ON audit_events TO evergrant_app;
 GRANT INSERT (connection_id, at, type, actor, reason, state_from, state_to, version, concur_code, correlation_id, user_id) ON connection_events TO evergrant_app;
+GRANT UPDATE (kek_fingerprint) ON installation TO evergrant_app;

@@ -1,12 +1,6 @@
+import type { Kek } from '../core/kek.ts';
 import { Secret } from '../core/secret.ts';
 import { text } from './values.ts';
-
-/** A key-encryption key of the environment. */
-export interface Kek {
-  readonly kid: string;
-  /** 32 bytes, base64url. */
-  readonly key: Secret;
-}
 
 const KEY_BYTES = 32;
 const howToMakeOne = `node -p "'k1:' + crypto.randomBytes(32).toString('base64url')"`;

@@ -1,5 +1,5 @@
 /** What the environment says, parsed. Types only, and the words that some of the values may be. */
-import type { Kek } from './keks.ts';
+import type { Kek } from '../core/kek.ts';
 import type { AppEntry } from './apps-file.ts';
 import type { AuthIssuer } from './auth-issuers.ts';
 import type { TemporalSettings } from './temporal-settings.ts';

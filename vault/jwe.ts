@@ -21,10 +21,19 @@ export function importSealingKey(bytes: Uint8Array<ArrayBuffer>): Promise<Crypto
 
 export async function sealBytes({ kid, key }: SealingKey, plaintext: Uint8Array, context: string): Promise<string> {
   const jwe = await new FlattenedEncrypt(plaintext)
-    .setProtectedHeader({ alg: 'dir', enc: ENCRYPTION, kid })
+    .setProtectedHeader(buildHeader(kid))
     .setAdditionalAuthenticatedData(authenticatedContext(context))
     .encrypt(key);
   return [jwe.protected, '', jwe.iv, jwe.ciphertext, jwe.tag].join('.');
+}
+
+function buildHeader(kid: string) {
+  return { alg: 'dir', enc: ENCRYPTION, kid };
+}
+
+/** How every value begins that is sealed under this key, up to the first dot: so it is found without opening anything. */
+export function sealedHeader(kid: string): string {
+  return Buffer.from(JSON.stringify(buildHeader(kid))).toString('base64url');
 }
 
 /** Never empty: an empty AAD would be no AAD. */

@@ -2,14 +2,7 @@
  * Key-encryption keys: they come from the environment, wrap the data keys, and seal nothing else.
  */
 import { createHmac } from 'node:crypto';
-import type { Secret } from '../core/secret.ts';
-
-/** A key-encryption key of the environment. */
-export interface Kek {
-  readonly kid: string;
-  /** 32 bytes, base64url. */
-  readonly key: Secret;
-}
+import type { Kek } from '../core/kek.ts';
 
 /**
  * What a database remembers of its keys, the current one first: an HMAC under each key, from which nothing about the

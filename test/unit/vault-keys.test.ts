@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import type { Kek } from '../../core/kek.ts';
 import { Secret } from '../../core/secret.ts';
 import type { DataKeyStore, StoredDataKey } from '../../core/stores.ts';
-import { type Kek, kekFingerprints } from '../../vault/kek.ts';
+import { kekFingerprints } from '../../vault/kek.ts';
 import { createVault } from '../../vault/vault.ts';
 
 const bytes = (fill: number): string => Buffer.alloc(32, fill).toString('base64url');
