@@ -159,8 +159,11 @@ export function createRefreshActivities(deps: ActivityDeps) {
     if (!result.ok) {
       const { failure } = result;
       const verdict = judge('refresh', failure);
-      const dataCentre = result.dataCentre.name;
-      return { kind: 'failure', verdict, correlationId, dataCentre };
+      const failed = { kind: 'failure', verdict, correlationId, dataCentre: result.dataCentre.name } as const;
+      const received = failure.kind === 'malformed' ? failure.refreshToken : undefined;
+      if (received === undefined || received.equals(sent)) return failed;
+      const context = sealContexts.refreshToken(begun.connection.id, begun.attempt.id);
+      return { ...failed, refreshToken: await vault.seal(received, context) };
     }
     const { value: answer } = result;
     const { connection, attempt } = begun;

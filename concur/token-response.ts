@@ -1,8 +1,8 @@
 /**
  * A token answer: RFC 6749 section 5.1 with Concur's additions (`refresh_expires_in`, `geolocation`, `id_token`).
  *
- * Guarantees: an answer that holds an access token is never thrown away for a flaw in anything else, since the
- * refresh token beside it may be the only one alive.
+ * Guarantees: an answer that holds an access token is never thrown away for a flaw in anything else, and a refresh token
+ * never for the lack of an access token, since it may be the only one alive.
  */
 import type { HttpResponse, TokenAnswer } from '../core/ports.ts';
 import { Secret } from '../core/secret.ts';
@@ -19,7 +19,12 @@ const MAX_REFRESH_LIFE_MS = 10 * 366 * 24 * 3_600 * 1_000;
 export function processTokenResponse(response: HttpResponse, context: AnswerContext): Processed<TokenAnswer> {
   const body = parseJsonObject(response.body);
   const accessToken = isSuccess(response) ? parseToken(body?.access_token) : null;
-  if (body === null || accessToken === null) return processUnexpected(response, body, 'no-access-token', context);
+  if (body === null || accessToken === null) {
+    const { failure } = processUnexpected(response, body, 'no-access-token', context);
+    if (failure.kind !== 'malformed') return { ok: false, failure };
+    const refreshToken = maybeSecret(body?.refresh_token);
+    return { ok: false, failure: refreshToken === null ? failure : { ...failure, refreshToken } };
+  }
   return { ok: true, value: buildTokenAnswer(body, accessToken, context) };
 }
 

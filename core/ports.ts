@@ -118,7 +118,13 @@ export type ConcurFailure =
       readonly providerCode?: 'INVALIDSCOPES' | 'INVALIDAPP' | 'INVALIDTOKEN' | 'UNAUTHORIZED' | 'LEGACY_ERROR';
     }
   /** A 2xx that is no token answer: no JSON, no access token, absurd numbers. */
-  | { readonly kind: 'malformed'; readonly status: number; readonly what: string }
+  | {
+      readonly kind: 'malformed';
+      readonly status: number;
+      readonly what: string;
+      /** It was in there all the same, and may be the only one alive. */
+      readonly refreshToken?: Secret;
+    }
   | { readonly kind: 'transport'; readonly transport: TransportFailure['transport']; readonly sent: boolean };
 
 export interface CallTimes {

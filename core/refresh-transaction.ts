@@ -214,6 +214,8 @@ export type RefreshOutcome =
       readonly correlationId: string | null;
       /** Data centre that gave the answer, where it is not the connection's own. */
       readonly dataCentre?: string;
+      /** One that came all the same, in an answer of no other use. */
+      readonly refreshToken?: string;
     };
 
 export interface FinishRefresh {
@@ -304,6 +306,7 @@ function finishFailed(
   const settled: Attempt = {
     ...attempt,
     status: isUncertain ? 'uncertain' : verdict.mayHaveRotated ? 'lost' : 'done',
+    candidate: candidateOf(attempt, outcome),
   };
   if (verdict.mayHaveRotated && attempt.status === 'lost') return { result: 'duplicate', changes: {} };
   // Told before: the horizon may have passed since, nothing else is new.
@@ -347,6 +350,15 @@ function finishFailed(
       ...(isRevoked ? emptied([settled, ...others]) : {}),
     },
   };
+}
+
+/** Kept until it is proven useless: under strict rotation it is the only one alive. */
+function candidateOf(
+  attempt: Attempt,
+  { refreshToken }: Extract<RefreshOutcome, { kind: 'failure' }>,
+): Attempt['candidate'] {
+  if (refreshToken === undefined) return attempt.candidate;
+  return { sealed: refreshToken, attemptId: attempt.id, refused: false };
 }
 
 function remainingProof(

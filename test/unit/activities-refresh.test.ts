@@ -4,6 +4,7 @@ import type { Aggregate } from '../../core/aggregate.ts';
 import type { Connection } from '../../core/connection.ts';
 import { AppError } from '../../core/errors.ts';
 import { maybeCargo, ofConnection } from '../../core/lifeboat.ts';
+import { Secret } from '../../core/secret.ts';
 import { type ActivityWorld, createActivityWorld, refreshTokenOnFile } from '../simulation/activity-world.ts';
 import {
   buildAggregate,
@@ -18,7 +19,7 @@ import {
   NOW_MS,
   SECOND,
 } from '../simulation/builders.ts';
-import { refusal, silence, tokens, unreachable } from '../simulation/scripted-concur.ts';
+import { failure, refusal, silence, tokens, unreachable } from '../simulation/scripted-concur.ts';
 
 let world: ActivityWorld;
 
@@ -252,6 +253,25 @@ describe('a refresh that takes too long', () => {
     await refresh();
     expect(world.clock.sleepers()).toBe(0);
   });
+});
+
+it('an answer without an access token keeps its refresh token, which may be the only one alive', async () => {
+  connect();
+  const half = {
+    kind: 'malformed',
+    status: 200,
+    what: 'no-access-token',
+    refreshToken: new Secret('refresh-1'),
+  } as const;
+  world.concur.script('refreshTokens', failure(half), refusal({ code: 108 }), tokens({ refreshToken: 'refresh-2' }));
+  expect((await refresh())?.connection.state).toBe('retrying');
+  expect(JSON.stringify(row().attempts)).not.toContain('refresh-1');
+  await world.clock.advance(10 * MINUTE);
+  await refresh({ attemptId: 'a2' });
+  await world.clock.advance(10 * MINUTE);
+  expect((await refresh({ attemptId: 'a3' }))?.connection).toMatchObject({ state: 'active', version: 2 });
+  expect(world.concur.sent('refreshTokens')).toEqual(['refresh-0', 'refresh-0', 'refresh-1']);
+  expect(refreshTokenOnFile(world)).toBe('refresh-2');
 });
 
 describe('saving what came back', () => {
