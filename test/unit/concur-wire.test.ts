@@ -183,7 +183,7 @@ describe('a token answer', () => {
     ['with an empty access token', json(200, { access_token: '' }), 'no-access-token'],
     ['with an access token that no header can hold', json(200, { access_token: 'a\r\nb' }), 'no-access-token'],
   ])('that is %s is malformed', (_what, response, what) => {
-    expect(processTokenResponse(response, context)).toEqual({
+    expect(processTokenResponse(response, context)).toMatchObject({
       ok: false,
       failure: { kind: 'malformed', status: 200, what },
     });
