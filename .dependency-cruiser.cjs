@@ -4,7 +4,7 @@
  */
 
 /** Folders with code of ours. */
-const HOUSES = 'api|workflows|activities|worker|core|concur|vault|db|runtime|web|cli|dev|test|bench';
+const HOUSES = 'api|workflows|activities|worker|core|concur|vault|db|runtime|web|cli|dev|test|bench|examples';
 
 /** The only files, with cli, dev and test, that put implementations together. */
 const MAIN = '^(api|worker)/main\\.ts$';
@@ -132,16 +132,23 @@ module.exports = {
     },
     {
       name: 'production-holds-no-dev',
-      comment: 'The production image has no dev/, test/ and bench/.',
+      comment: 'The production image has no dev/, test/, bench/ and examples/.',
       severity: 'error',
-      from: { path: `^(${HOUSES})/`, pathNot: '^(dev|test|bench)/' },
-      to: { path: '^(dev|test|bench)/' },
+      from: { path: `^(${HOUSES})/`, pathNot: '^(dev|test|bench|examples)/' },
+      to: { path: '^(dev|test|bench|examples)/' },
     },
     {
       name: 'dev-knows-no-tests',
       severity: 'error',
       from: { path: '^dev/' },
-      to: { path: '^(test|bench)/' },
+      to: { path: '^(test|bench|examples)/' },
+    },
+    {
+      name: 'examples-stand-alone',
+      comment: 'Whoever copies examples/ has all of it: they know the HTTP API and nothing of this house.',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: { path: `^((?!examples/)(${HOUSES}))/` },
     },
     {
       name: 'sandbox-shares-nothing-with-the-client',
@@ -154,7 +161,7 @@ module.exports = {
       name: 'images-install-what-they-import',
       comment: 'Images are installed with --omit=dev; the sandbox has one too.',
       severity: 'error',
-      from: { path: `^((?!dev/|test/|bench/)(${HOUSES})|dev/sandbox)/` },
+      from: { path: `^((?!dev/|test/|bench/|examples/)(${HOUSES})|dev/sandbox)/` },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     {

@@ -14,4 +14,5 @@ export const houses = [
   'dev',
   'test',
   'bench',
+  'examples',
 ] as const;

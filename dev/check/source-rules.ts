@@ -18,7 +18,8 @@ interface SourceRule {
 }
 
 const isScript = (path: string): boolean => /\.(ts|mjs|cjs|js)$/.test(path);
-const isWorkshop = (path: string): boolean => /^(dev|test|bench)\//.test(path);
+/** No part of an installation. */
+const isWorkshop = (path: string): boolean => /^(dev|test|bench|examples)\//.test(path);
 
 /** May see plaintext, besides vault/ and concur/; each with what it does with it. */
 const revealers: ReadonlySet<string> = new Set([

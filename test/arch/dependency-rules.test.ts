@@ -21,6 +21,7 @@ const furniture = {
   'api/app.ts': 'export const app = 1;',
   'cli/run.ts': 'export const run = 1;',
   'dev/stack/ports.ts': 'export const ports = 1;',
+  'examples/service/client.ts': 'export const client = 1;',
   'test/rig/clone.ts': 'export const clone = 1;',
 };
 
@@ -96,10 +97,16 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'production-holds-no-dev': {
     'runtime/uses-dev.ts': "import { ports } from '../dev/stack/ports.ts';\nexport const p = ports;",
+    'api/uses-example.ts': "import { client } from '../examples/service/client.ts';\nexport const c = client;",
     'cli/uses-test.ts': "import { clone } from '../test/rig/clone.ts';\nexport const c = clone;",
   },
   'dev-knows-no-tests': {
     'dev/stack/uses-test.ts': "import { clone } from '../../test/rig/clone.ts';\nexport const c = clone;",
+  },
+  'examples-stand-alone': {
+    'examples/service/knows-core.ts':
+      "import type { errors } from '../../core/errors.ts';\nexport type E = typeof errors;",
+    'examples/service/uses-sandbox.ts': "import { ports } from '../../dev/stack/ports.ts';\nexport const p = ports;",
   },
   'sandbox-shares-nothing-with-the-client': {
     'dev/sandbox/uses-client.ts': "import { concur } from '../../concur/concur.ts';\nexport const c = concur;",
@@ -135,6 +142,7 @@ const permitted: Readonly<Record<string, string>> = {
   'worker/main.ts': "import { concur } from '../concur/concur.ts';\nexport const parts = [concur];",
   'cli/main.ts': "import { pool } from '../db/pool.ts';\nexport const parts = [pool];",
   'runtime/base-uris.ts': "import { published } from '../concur/data-centres.ts';\nexport const p = published;",
+  'examples/service/main.ts': "import { SignJWT } from 'jose';\nexport const S = SignJWT;",
   'test/arch.ts': "import { pool } from '../db/pool.ts';\nexport const p = pool;",
 };
 
