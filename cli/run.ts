@@ -21,6 +21,9 @@ import { createToolbox, type Toolbox } from './toolbox.ts';
 import type { Bench } from './verb.ts';
 
 const FAILED = 1;
+/** What looks at the installation itself. */
+const ownCheck: ReadonlySet<string> = new Set(['migrate', 'doctor', 'keys']);
+
 const WRONG_USE = 2;
 
 /** SQLSTATE of a statement that asks for what a migration would have made. */
@@ -68,6 +71,11 @@ function createProgram(bench: Bench, variables: Variables): Command {
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .showHelpAfterError('(--help shows what there is)');
   addConnections(program, bench);
+  // Wrong use has been told by now; whatever the verb is, it is not for another installation's database.
+  program.hook('preAction', async (_program, verb) => {
+    const names = [verb.name(), verb.parent?.name() ?? ''];
+    if (!names.some((name) => ownCheck.has(name))) await bench.tools().assertOwn();
+  });
   addApps(program, bench);
   addClients(program, bench);
   addCodes(program, bench);

@@ -21,7 +21,7 @@ import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
 import { createBrakeStore } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
-import { assertInstallation } from '../db/installation.ts';
+import { assertInstallation, assertNotForeign } from '../db/installation.ts';
 import { createIssuerKeyStore } from '../db/issuer-key-store.ts';
 import { createPool } from '../db/pool.ts';
 import { createReconcileStore } from '../db/reconcile-store.ts';
@@ -45,6 +45,8 @@ export interface Toolbox {
   readonly reconcile: ReconcileStore;
   readonly clients: ClientStore;
   readonly codes: CodeStore;
+  /** Throws `configuration-invalid` for a database of another mode, or of other keys than those in hand. */
+  assertOwn(): Promise<void>;
   /** Throws `configuration-invalid` without the keys that belong to the database. */
   vault(): Promise<Vault>;
   issuer(): Promise<LocalIssuer>;
@@ -57,12 +59,13 @@ export function createToolbox(config: Config, user: string): Toolbox {
   const pool = createPool({ url: config.databaseUrl, max: 2, log: quietLog, applicationName: 'evergrant cli' });
   const closers: (() => Promise<void>)[] = [() => pool.end()];
   const clock = systemClock;
+  const installation = { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) };
 
   const vault = async (): Promise<Vault> => {
     if (config.keks.length === 0) {
       throw new AppError('configuration-invalid', 'EVERGRANT_KEKS: this verb needs the keys of the installation');
     }
-    await assertInstallation(pool, { mode: config.mode, kekFingerprints: kekFingerprints(config.keks) });
+    await assertInstallation(pool, installation);
     return createVault({ keks: config.keks, dataKeys: createDataKeyStore(pool) });
   };
 
@@ -78,6 +81,7 @@ export function createToolbox(config: Config, user: string): Toolbox {
     reconcile: createReconcileStore(pool),
     clients: createClientStore(pool),
     codes: createCodeStore(pool),
+    assertOwn: () => assertNotForeign(pool, installation),
     vault,
     issuer: async () => createLocalIssuer({ keys: createIssuerKeyStore(pool), vault: await vault(), clock }),
     async lifecycle() {
@@ -94,4 +98,4 @@ export function createToolbox(config: Config, user: string): Toolbox {
 }
 
 /** The pool's warnings would stand between a person and the answer, which names the trouble anyway. */
-const quietLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+export const quietLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -97,6 +97,13 @@ function reportMissing(env: Environment, settings: Settings, role: Role): void {
   need(env.isSet('PUBLIC_URL'), 'PUBLIC_URL', 'the https URL that browsers see');
   const separate = settings.opsPort !== null || !settings.serve.includes('ops');
   need(separate, 'OPS_PORT', 'a port of its own for /metrics and /healthz, or leave "ops" out of SERVE');
+  if (
+    settings.opsPort === settings.port &&
+    settings.serve.includes('ops') &&
+    env.isSound('OPS_PORT', 'PORT', 'SERVE')
+  ) {
+    env.report('OPS_PORT', `must not be PORT (${settings.port}): what operators read is not for everybody`);
+  }
 }
 
 function assertSound(problems: readonly Problem[]): void {

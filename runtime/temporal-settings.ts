@@ -4,6 +4,7 @@
  */
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { type Environment, readText, type Variables } from './environment.ts';
+import { reportTlsFiles, withoutWrongFiles } from './tls-files.ts';
 import { oneOf, temporalAddress, temporalName } from './values.ts';
 
 export interface TemporalSettings {
@@ -21,7 +22,8 @@ export function readTemporalSettings(env: Environment, variables: Variables, dev
   env.read('TEMPORAL_ADDRESS', temporalAddress, '');
   env.read('TEMPORAL_NAMESPACE', temporalName, 'default');
   reportPassedOver(env, variables);
-  const given = standardVariables(env, variables);
+  reportTlsFiles(env, variables);
+  const given = withoutWrongFiles(env, standardVariables(env, variables));
   // A developer's own profile must not leak into the embedded server's settings.
   const named = given.TEMPORAL_PROFILE !== undefined || given.TEMPORAL_CONFIG_FILE !== undefined;
   try {
