@@ -4,14 +4,15 @@
  */
 import { AppError, type ErrorCode, errorTable } from '../../core/errors.ts';
 import type { RecordedAnswer } from '../../core/idempotency.ts';
-import { type App } from '../../core/stores.ts';
+import type { App } from '../../core/stores.ts';
 import { appOf, authenticate, beyondToken, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
 import { mayUsePrincipal } from '../auth/caller.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
+import type { ApiDeps } from '../deps.ts';
 import { parsedBody, parseInput } from '../input.ts';
 import type { IntakeResult } from '../intake.ts';
+import { buildIntakeRequest } from '../intake-request.ts';
 import type { Context, Route, Step } from '../route.ts';
-import { connectBody, type ConnectOrder, parseConnectBody } from '../schemas/connects.ts';
+import { connectBody, parseConnectBody } from '../schemas/connects.ts';
 import { appParams, connectParams, idempotencyHeaders } from '../schemas/inputs.ts';
 import {
   connectionOrConnect,
@@ -65,7 +66,10 @@ function connect(deps: ApiDeps): Route {
         const caller = callerSlot.get(ctx);
         const { 'idempotency-key': key } = parseInput(idempotencyHeaders, headersOf(ctx));
         const app = await oneApp(deps, appOf(ctx));
-        const act = prepare(deps, app, order, caller);
+        const { dataCentres, intake } = deps;
+        const request = buildIntakeRequest(order, { app, actor: caller.actor, dataCentres });
+        const act = async (sessionId: string): Promise<RecordedAnswer> =>
+          answerOf(deps, app, await intake.connect({ ...request, sessionId }), sessionId);
         const answer =
           key === undefined
             ? await act(deps.rng.uuid())
@@ -133,47 +137,6 @@ function requireOwnPrincipal(principalOf: (ctx: Context) => string | null): Step
 function headersOf(ctx: Context): Readonly<Record<string, unknown>> {
   const key = ctx.headers['idempotency-key'];
   return key === undefined ? {} : { 'idempotency-key': key };
-}
-
-/** Judges all that can be judged without calling anybody; what is left to do comes back as a function. */
-function prepare(
-  deps: ApiDeps,
-  app: App,
-  order: ConnectOrder,
-  caller: Caller,
-): (sessionId: string) => Promise<RecordedAnswer> {
-  if (order.kind === 'password' && !app.allowPasswordLogin) {
-    throw new AppError('forbidden', 'This app allows no connect by login (allowPasswordLogin).');
-  }
-  const { kind, principal, customerRef, replace } = order;
-  const request = {
-    app,
-    kind,
-    principal,
-    customerRef,
-    replace,
-    credential: order.credential(app),
-    dataCentre: dataCentreOf(deps, order),
-    actor: caller.actor,
-  };
-  return async (sessionId) => answerOf(deps, app, await deps.intake.connect({ ...request, sessionId }), sessionId);
-}
-
-/** Name of the data centre that the order means; null: the default of its kind. */
-function dataCentreOf({ dataCentres }: Pick<ApiDeps, 'dataCentres'>, order: ConnectOrder): string | null {
-  if (order.geolocation !== null) {
-    const found = dataCentres.match(order.geolocation);
-    if (found === 'foreign') throw wrongField('geolocation', 'must be the base URI of a known data centre');
-    return found.name;
-  }
-  if (order.dataCentre !== null && !dataCentres.names().includes(order.dataCentre)) {
-    throw wrongField('data_center', `must be one of ${dataCentres.names().join(', ')}`);
-  }
-  return order.dataCentre;
-}
-
-function wrongField(field: string, message: string): AppError {
-  return new AppError('bad-request', `${field}: ${message}`, { details: { fields: [field] } });
 }
 
 async function answerOf(deps: ApiDeps, app: App, result: IntakeResult, sessionId: string): Promise<RecordedAnswer> {

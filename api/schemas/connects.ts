@@ -31,8 +31,7 @@ const manualBody = z
   })
   .meta({ id: 'ManualConnect' });
 
-/** Also a line of a file to be imported. */
-export const importBody = z
+const importBody = z
   .strictObject({
     principal_id: principalId,
     refresh_token: opaqueText,
@@ -107,7 +106,8 @@ function readManual(body: unknown): ConnectOrder {
   return { ...nowhere, ...frameOf(given), kind: 'request-token', principal, credential: () => new Secret(token) };
 }
 
-function readImport(body: unknown): ConnectOrder {
+/** An import, also as a line of a file. Throws `bad-request`. */
+export function readImport(body: unknown): ConnectOrder {
   const given = parseInput(importBody, body);
   const { principal_id: principal, refresh_token: token, geolocation: at, replace = false } = given;
   const frame = { ...nowhere, ...frameOf(given), principal, geolocation: at, replace };
