@@ -150,7 +150,7 @@ await runMain('evergrant worker', async () => {
     taskQueue,
     activities: { ...activities, ...intakeActivities, ...guardActivities, ...reconcileActivities },
     workflowBundle: bundle,
-    dataCentres: dataCentres.names(),
+    dataCentres: [...dataCentres.names(), ...dataCentres.legacyNames()],
     ratePerDataCentre: config.concurRatePerDataCentre,
     drainMs,
   });
