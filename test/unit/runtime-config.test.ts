@@ -427,7 +427,8 @@ describe('Temporal', () => {
       }),
     ).toEqual([expect.stringContaining("TEMPORAL_*: can't be used: Profile 'none' not found")]);
     expect(problemsOf({ ...production, TEMPORAL_TLS_CLIENT_CERT_PATH: join(folder, 'no.pem') })).toEqual([
-      expect.stringContaining('TEMPORAL_*: '),
+      expect.stringContaining("TEMPORAL_TLS_CLIENT_CERT_PATH: names a file that can't be read (ENOENT)"),
+      expect.stringContaining('TEMPORAL_TLS_CLIENT_KEY_PATH: is not set, and the certificate is'),
     ]);
   });
 
