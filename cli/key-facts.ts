@@ -99,11 +99,15 @@ export function adviseOnKeys(facts: KeyFacts): readonly string[] {
     advice.push(`Data keys lie under ${kid}, which is not in EVERGRANT_KEKS here: put it back.`);
   const older = dataKeys.filter(({ kekKid }) => kekKid !== first.kid);
   const isBehind = older.length > 0 || (installedFingerprint !== null && installedFingerprint !== first.fingerprint);
-  if (isBehind && missing.size === 0) {
+  const isForeign =
+    installedFingerprint !== null && !keks.some(({ fingerprint }) => fingerprint === installedFingerprint);
+  if (isForeign && missing.size === 0) {
+    advice.push('The keys in EVERGRANT_KEKS here are others than those of this database: no process starts with them.');
+  } else if (isBehind && missing.size === 0) {
     const strangers = holders.filter(({ kekFingerprints }) => !kekFingerprints.includes(first.fingerprint));
     advice.push(...strangers.map(({ name }) => `${name} does not have ${first.kid} yet: restart it with both keys.`));
     advice.push(
-      `${older.length} data keys lie under an older key than ${first.kid}: run evergrant keys rotate${
+      `${older.length} data keys lie under another key than ${first.kid}, the first of EVERGRANT_KEKS: run evergrant keys rotate${
         strangers.length > 0 ? ' after that' : ''
       }.`,
     );
