@@ -13,6 +13,7 @@ import { addApps } from './apps.ts';
 import { addClients } from './clients.ts';
 import { addCodes } from './codes.ts';
 import { addConnections } from './connections.ts';
+import { addKeys } from './keys.ts';
 import { addMigrate } from './migrate.ts';
 import { addReconcile } from './reconcile.ts';
 import { completeVariables } from './running.ts';
@@ -20,10 +21,10 @@ import type { Terminal } from './terminal.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
 import type { Bench } from './verb.ts';
 
-const FAILED = 1;
 /** What looks at the installation itself. */
 const ownCheck: ReadonlySet<string> = new Set(['migrate', 'doctor', 'keys']);
 
+const FAILED = 1;
 const WRONG_USE = 2;
 
 /** SQLSTATE of a statement that asks for what a migration would have made. */
@@ -70,15 +71,16 @@ function createProgram(bench: Bench, variables: Variables): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .showHelpAfterError('(--help shows what there is)');
-  addConnections(program, bench);
   // Wrong use has been told by now; whatever the verb is, it is not for another installation's database.
   program.hook('preAction', async (_program, verb) => {
     const names = [verb.name(), verb.parent?.name() ?? ''];
     if (!names.some((name) => ownCheck.has(name))) await bench.tools().assertOwn();
   });
+  addConnections(program, bench);
   addApps(program, bench);
   addClients(program, bench);
   addCodes(program, bench);
+  addKeys(program, bench);
   addReconcile(program, bench);
   addMigrate(program, terminal, () => parseConfig(variables, 'migrate'));
   return program;
