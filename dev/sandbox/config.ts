@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { demoApp } from './demo.ts';
 import { parseDuration } from './duration.ts';
 import type { NewApp } from './model/directory.ts';
-import { rotations } from './model/types.ts';
+import { flows, rotations } from './model/types.ts';
 import type { Rotation } from './model/types.ts';
 import type { PartnerConfig } from './pages/partner-backend.ts';
 
@@ -12,6 +12,7 @@ export interface SandboxConfig {
   readonly publicUrl: string | undefined;
   readonly accessTokenTtlMs: number;
   readonly refreshTokenTtlMs: number;
+  readonly legacyTokenTtlMs: number;
   readonly rotation: Rotation;
   readonly stateFile: string | undefined;
   readonly apps: readonly NewApp[];
@@ -58,6 +59,8 @@ const apps = json(
       scopes: z.array(z.string().min(1)).optional(),
       rotation: z.enum(rotations).nullable().optional(),
       idToken: z.boolean().optional(),
+      flow: z.enum(flows).optional(),
+      legacyClientId: z.string().min(1).nullable().optional(),
     }),
   ),
 );
@@ -79,6 +82,7 @@ const schema = z.object({
   SANDBOX_PUBLIC_URL: url.optional(),
   SANDBOX_ACCESS_TOKEN_TTL: duration.default(3_600_000),
   SANDBOX_REFRESH_TOKEN_TTL: duration.default(180 * 86_400_000),
+  SANDBOX_LEGACY_TOKEN_TTL: duration.default(365 * 86_400_000),
   SANDBOX_ROTATION: z.enum(rotations, { error: `must be one of ${rotations.join(', ')}` }).default('same'),
   SANDBOX_STATE_FILE: z.string().min(1).optional(),
   SANDBOX_APPS: apps.optional(),
@@ -106,6 +110,7 @@ export function parseSandboxConfig(env: Readonly<Record<string, string | undefin
     publicUrl: values.SANDBOX_PUBLIC_URL,
     accessTokenTtlMs: values.SANDBOX_ACCESS_TOKEN_TTL,
     refreshTokenTtlMs: values.SANDBOX_REFRESH_TOKEN_TTL,
+    legacyTokenTtlMs: values.SANDBOX_LEGACY_TOKEN_TTL,
     rotation: values.SANDBOX_ROTATION,
     stateFile: values.SANDBOX_STATE_FILE,
     apps: mergeApps(values.SANDBOX_APPS ?? [], values.SANDBOX_CONNECT_URIS),

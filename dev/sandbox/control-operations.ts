@@ -5,7 +5,7 @@ import { parseDuration } from './duration.ts';
 import { describeIssues } from './fault-registry.ts';
 import { faultSchema } from './fault-schema.ts';
 import { SandboxProblem } from './model/problem.ts';
-import { disabledCodes, formerHomeKinds, rotations } from './model/types.ts';
+import { disabledCodes, flows, formerHomeKinds, rotations } from './model/types.ts';
 import type { App } from './model/types.ts';
 
 export interface ControlOperation {
@@ -51,6 +51,7 @@ const newUser = {
   login: z.string().min(1).optional(),
   password: z.string().min(1).optional(),
   webServicesAdmin: z.boolean().optional(),
+  hasProfile: z.boolean().optional().describe('false: the profile service answers 403 to their tokens'),
 };
 
 const target = z
@@ -120,6 +121,8 @@ export const controlOperations: readonly ControlOperation[] = [
       scopes: z.array(z.string().min(1)).optional(),
       rotation: z.enum(rotations).nullable().optional(),
       idToken: z.boolean().optional().describe('whether token answers carry an id_token'),
+      flow: z.enum(flows).optional().describe('app-center-legacy: of before 2017'),
+      legacyClientId: id.nullable().optional().describe('consumer key of the legacy app whose tokens may migrate'),
     }),
     (control, input) => describeApp(control.addApp(input)),
   ),
@@ -134,8 +137,18 @@ export const controlOperations: readonly ControlOperation[] = [
       ...grantKey,
       userId: id.optional(),
       userIdParameter: z.enum(['userId', 'userID']).optional(),
+      deny: z.boolean().optional().describe('of a legacy app: back with error and error_description'),
     }),
     (control, input) => control.pressConnect(input),
+  ),
+  operation(
+    'legacy-token',
+    'a one-year token of the flow of before 2017, without any redirect',
+    z.strictObject({ clientId: id, userId: id }),
+    (control, input) => {
+      const { value, refreshValue, expiresAtMs } = control.legacyToken(input);
+      return { token: value, refreshToken: refreshValue, expiresAt: new Date(expiresAtMs).toISOString() };
+    },
   ),
   operation('disconnect', 'presses Disconnect', z.strictObject(grantKey), (control, input) => ({
     ended: control.disconnect(input),
@@ -177,8 +190,8 @@ export const controlOperations: readonly ControlOperation[] = [
   ),
   operation(
     'expire',
-    'lets the access, refresh or request tokens of a grant run out now',
-    z.strictObject({ ...grantKey, which: z.enum(['access', 'refresh', 'request']) }),
+    'lets the access, refresh, request or one-year tokens of a grant run out now',
+    z.strictObject({ ...grantKey, which: z.enum(['access', 'refresh', 'request', 'legacy']) }),
     (control, input) => ({ expired: control.expire(input) }),
   ),
   operation(
@@ -192,12 +205,18 @@ export const controlOperations: readonly ControlOperation[] = [
       rotation: z.enum(rotations).optional(),
       expiresInAs: z.enum(['string', 'number']).optional(),
       codeAs: z.enum(['string', 'number']).optional(),
+      legacyTokenTtl: duration.optional(),
+      legacyInstanceUrl: z.boolean().optional().describe('whether legacy answers have an Instance_Url'),
+      legacyRefreshToken: z.boolean().optional().describe('whether legacy answers have a Refresh_Token'),
+      legacyDateName: z.enum(['Expiration_date', 'Expiration_Date']).optional(),
+      legacyErrorStatus: z.enum(['failing', 'ok']).optional().describe('status of an Error element: 4xx or 200'),
     }),
-    (control, { accessTokenTtl, refreshTokenTtl, requestTokenTtl, ...rest }) =>
+    (control, { accessTokenTtl, refreshTokenTtl, requestTokenTtl, legacyTokenTtl, ...rest }) =>
       control.set({
         ...(accessTokenTtl === undefined ? {} : { accessTokenTtlMs: accessTokenTtl }),
         ...(refreshTokenTtl === undefined ? {} : { refreshTokenTtlMs: refreshTokenTtl }),
         ...(requestTokenTtl === undefined ? {} : { requestTokenTtlMs: requestTokenTtl }),
+        ...(legacyTokenTtl === undefined ? {} : { legacyTokenTtlMs: legacyTokenTtl }),
         ...definedOf(rest),
       }),
   ),

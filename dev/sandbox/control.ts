@@ -15,6 +15,7 @@ import type {
   DisabledCode,
   FormerHome,
   IssuedSecret,
+  LegacyToken,
   Principal,
   RequestToken,
   Settings,
@@ -41,6 +42,7 @@ export type DisableTarget =
 export interface ConnectRedirect {
   readonly url: string;
   readonly principalId: string;
+  /** For a legacy app its `code`; empty when the user denied. */
   readonly requestToken: string;
   readonly userId: string;
 }
@@ -50,6 +52,8 @@ export interface ConnectInput extends GrantKey {
   readonly userId?: string | undefined;
   /** Concur's pages spell it both ways. */
   readonly userIdParameter?: 'userId' | 'userID' | undefined;
+  /** The user of a legacy app says no: the browser comes back with an error. */
+  readonly deny?: boolean | undefined;
 }
 
 export class SandboxControl {
@@ -115,6 +119,7 @@ export class SandboxControl {
     const app = this.#model.directory.oneApp(input.clientId);
     const principal = this.#model.directory.onePrincipal(input.principalId);
     if (app.connectUri === null) throw new SandboxProblem('conflict', `${app.name} has no connect URI`);
+    if (app.flow === 'app-center-legacy') return this.#pressLegacyConnect(app, app.connectUri, principal, input);
     if (principal.type !== app.principalType) {
       throw new SandboxProblem(
         'invalid',
@@ -136,7 +141,9 @@ export class SandboxControl {
   /** Disconnect in the App Center: ends the grant without telling the partner. The number of tokens that died. */
   disconnect(key: GrantKey): number {
     const app = this.#model.directory.oneApp(key.clientId);
-    return this.#model.tokens.endGrant(app.clientId, key.principalId.toLowerCase(), 'disconnected');
+    const principalId = key.principalId.toLowerCase();
+    const ended = this.#model.legacy.endAll(app.clientId, principalId, 'disconnected');
+    return ended + this.#model.tokens.endGrant(app.clientId, principalId, 'disconnected');
   }
 
   /** Codes afterwards: 59 (app), 53 (app at a company), the given one or 10 (company, user). */
@@ -170,8 +177,18 @@ export class SandboxControl {
   }
 
   /** Lets the access tokens, refresh tokens or request tokens of a grant run out now. */
-  expire(input: GrantKey & { readonly which: 'access' | 'refresh' | 'request' }): number {
-    return this.#model.tokens.expireNow(input.clientId, input.principalId.toLowerCase(), input.which);
+  expire(input: GrantKey & { readonly which: 'access' | 'refresh' | 'request' | 'legacy' }): number {
+    const { clientId, which } = input;
+    const principalId = input.principalId.toLowerCase();
+    if (which === 'legacy') return this.#model.legacy.expireNow(clientId, principalId, which);
+    const expired = which === 'request' ? this.#model.legacy.expireNow(clientId, principalId, which) : 0;
+    return expired + this.#model.tokens.expireNow(clientId, principalId, which);
+  }
+
+  /** A one-year token as if from years ago, without any redirect: something to import or to migrate. */
+  legacyToken(input: { readonly clientId: string; readonly userId: string }): LegacyToken {
+    const app = this.#model.directory.oneApp(input.clientId);
+    return this.#model.legacy.issueToken(app, this.#model.directory.oneUser(input.userId).id);
   }
 
   set(settings: Partial<Settings>): Settings {
@@ -248,7 +265,25 @@ export class SandboxControl {
   }
 
   isConnected(key: GrantKey): boolean {
-    return this.#model.tokens.isConnected(key.clientId, key.principalId.toLowerCase());
+    const principalId = key.principalId.toLowerCase();
+    return (
+      this.#model.tokens.isConnected(key.clientId, principalId) ||
+      this.#model.legacy.isConnected(key.clientId, principalId)
+    );
+  }
+
+  /** The flow of before 2017: the token will be the one of the user who presses. */
+  #pressLegacyConnect(app: App, redirectUri: string, principal: Principal, input: ConnectInput): ConnectRedirect {
+    const user = this.#presser(principal, input.userId);
+    const url = new URL(redirectUri);
+    if (input.deny === true) {
+      url.searchParams.set('error', 'access_denied');
+      url.searchParams.set('error_description', 'The user denied the request');
+      return { url: url.href, principalId: user.id, requestToken: '', userId: user.id };
+    }
+    const code = this.#model.legacy.issueCode(app, user);
+    url.searchParams.set('code', code.value);
+    return { url: url.href, principalId: user.id, requestToken: code.value, userId: user.id };
   }
 
   #presser(principal: Principal, userId: string | undefined): User {

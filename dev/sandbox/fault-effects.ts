@@ -7,6 +7,8 @@ import type { IdTokenSigner } from './protocol/id-token.ts';
 import { buildCodeResponse } from './protocol/refusal-response.ts';
 import { jsonResponse } from './protocol/wire.ts';
 import type { WireResponse } from './protocol/wire.ts';
+import { readOwnXml, xmlResponse } from './protocol/xml.ts';
+import type { XmlDocument } from './protocol/xml.ts';
 
 /** What becomes of a call: an answer, a part of one, a reset connection, or nothing at all. */
 export type Delivery =
@@ -112,9 +114,28 @@ async function alter(
   alterations: readonly Alteration[],
 ): Promise<WireResponse> {
   if (alterations.length === 0 || response.status !== 200 || response.body === '') return response;
+  const xml = readOwnXml(response.body);
+  if (xml !== null) return { ...xmlResponse(200, alterXml(xml, alterations)), headers: response.headers };
   const body = JSON.parse(response.body) as Record<string, unknown>;
   for (const alteration of alterations) await alterBody(context, body, alteration);
   return { ...response, body: JSON.stringify(body) };
+}
+
+/** What the flow of before 2017 has of these, under its own names; the rest means nothing there. */
+function alterXml({ root, texts }: XmlDocument, alterations: readonly Alteration[]): XmlDocument {
+  const altered: Record<string, string> = { ...texts };
+  const set = (name: string, value: unknown): void => {
+    if (value === null) delete altered[name];
+    else altered[name] = typeof value === 'string' ? value : JSON.stringify(value);
+  };
+  for (const alteration of alterations) {
+    if (alteration.kind === 'without-access-token') set('Token', null);
+    else if (alteration.kind === 'without-refresh-token') set('Refresh_Token', null);
+    else if (alteration.kind === 'without-geolocation') set('Instance_Url', null);
+    else if (alteration.kind === 'geolocation') set('Instance_Url', alteration.value);
+    else if (alteration.kind === 'fields') for (const [name, value] of Object.entries(alteration.set)) set(name, value);
+  }
+  return { root, texts: altered };
 }
 
 async function alterBody(context: EffectContext, body: Record<string, unknown>, alteration: Alteration): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ConcurModel } from './model/concur-model.ts';
-import type { AccessToken, DeathOfToken, RefreshToken, RequestToken } from './model/types.ts';
+import type { AccessToken, DeathOfToken, LegacyCode, LegacyToken, RefreshToken, RequestToken } from './model/types.ts';
 
 /** What Concur has on file between one app and one principal. Tokens in clear: mask them before anybody sees them. */
 export interface GrantView {
@@ -13,6 +13,9 @@ export interface GrantView {
   readonly refreshTokens: readonly TokenView[];
   readonly accessTokens: readonly TokenView[];
   readonly requestTokens: readonly (TokenView & { readonly uses: number; readonly via: RequestToken['via'] })[];
+  /** One-year tokens and codes of the flow of before 2017. */
+  readonly legacyTokens: readonly TokenView[];
+  readonly legacyCodes: readonly (TokenView & { readonly uses: number })[];
 }
 
 export interface TokenView {
@@ -31,7 +34,14 @@ export function buildGrantViews(
   const { tokens } = model;
   const keys = new Map<string, { clientId: string; principalId: string }>();
   const principalId = filter.principalId?.toLowerCase();
-  for (const token of [...tokens.requestTokens.all(), ...tokens.refreshTokens.all()]) {
+  const { codes, tokens: oneYearTokens } = model.legacy;
+  const grantTokens = [
+    ...tokens.requestTokens.all(),
+    ...tokens.refreshTokens.all(),
+    ...codes.all(),
+    ...oneYearTokens.all(),
+  ];
+  for (const token of grantTokens) {
     if (filter.clientId !== undefined && filter.clientId !== token.clientId) continue;
     if (principalId !== undefined && principalId !== token.principalId) continue;
     keys.set(`${token.clientId} ${token.principalId}`, token);
@@ -48,10 +58,12 @@ function buildGrantView(model: ConcurModel, clientId: string, principalId: strin
     principalId,
     principalName: principal === undefined ? 'unknown' : nameOf(principal),
     dataCentre: principal?.company.dataCentre ?? null,
-    connected: tokens.isConnected(clientId, principalId),
+    connected: tokens.isConnected(clientId, principalId) || model.legacy.isConnected(clientId, principalId),
     refreshTokens: tokens.refreshTokens.manyOf(clientId, principalId).map((token) => viewRefreshToken(model, token)),
     accessTokens: tokens.accessTokens.manyOf(clientId, principalId).map((token) => viewAccessToken(model, token)),
     requestTokens: tokens.requestTokens.manyOf(clientId, principalId).map((token) => viewRequestToken(model, token)),
+    legacyTokens: model.legacy.tokens.manyOf(clientId, principalId).map((token) => viewLegacyToken(model, token)),
+    legacyCodes: model.legacy.codes.manyOf(clientId, principalId).map((code) => viewUses(model, code)),
   };
 }
 
@@ -78,10 +90,20 @@ function viewAccessToken(model: ConcurModel, token: AccessToken): TokenView {
   };
 }
 
+function viewLegacyToken(model: ConcurModel, token: LegacyToken): TokenView {
+  const { value, createdAtMs: issuedAtMs, expiresAtMs, death, replaced } = token;
+  const note = death ?? (expiresAtMs <= model.now() ? 'expired' : replaced ? 'replaced' : null);
+  return { value, issuedAtMs, expiresAtMs, live: model.legacy.isLive(token), note };
+}
+
 function viewRequestToken(model: ConcurModel, token: RequestToken): GrantView['requestTokens'][number] {
+  return { ...viewUses(model, token), via: token.via };
+}
+
+function viewUses(model: ConcurModel, token: RequestToken | LegacyCode): TokenView & { readonly uses: number } {
   const expired = token.expiresAtMs <= model.now();
   const usedUp = token.uses >= model.settings.requestTokenUses;
-  const { value, createdAtMs: issuedAtMs, expiresAtMs, uses, via } = token;
+  const { value, createdAtMs: issuedAtMs, expiresAtMs, uses } = token;
   const note = expired ? 'expired' : usedUp ? 'used up' : null;
-  return { value, issuedAtMs, expiresAtMs, uses, via, live: note === null, note };
+  return { value, issuedAtMs, expiresAtMs, uses, live: note === null, note };
 }

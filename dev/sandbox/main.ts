@@ -21,6 +21,7 @@ async function start(): Promise<Sandbox> {
     settings: {
       accessTokenTtlMs: config.accessTokenTtlMs,
       refreshTokenTtlMs: config.refreshTokenTtlMs,
+      legacyTokenTtlMs: config.legacyTokenTtlMs,
       rotation: config.rotation,
     },
     // Weeks of short-lived tokens must not fill the memory.

@@ -32,6 +32,8 @@ export interface SandboxOptions {
   readonly publicUrl?: string | undefined;
   /** Names; `glz, us2, eu2, apj1` by default. */
   readonly dataCentres?: readonly string[];
+  /** Names of the instances of the flow of before 2017; `www, eu1, implementation, eu1imp` by default. */
+  readonly legacyInstances?: readonly string[];
   readonly settings?: Partial<Settings>;
   /** `demo`: the demo companies, unless the state file has some. */
   readonly seed?: 'demo' | 'none';
@@ -63,6 +65,8 @@ export class Sandbox extends SandboxControl {
   readonly url: string;
   /** To be used as `CONCUR_BASE_URIS`. */
   readonly baseUris: Readonly<Record<string, string>>;
+  /** To be used as `CONCUR_LEGACY_BASE_URIS`. */
+  readonly legacyBaseUris: Readonly<Record<string, string>>;
   /** The model below, for what the methods do not offer. */
   readonly model: ConcurModel;
   readonly #close: () => Promise<void>;
@@ -76,7 +80,8 @@ export class Sandbox extends SandboxControl {
     super(parts);
     this.url = parts.url;
     this.model = parts.model;
-    this.baseUris = Object.fromEntries(parts.model.dataCentres.map((name) => [name, parts.model.baseUri(name)]));
+    this.baseUris = parts.model.baseUris(parts.model.dataCentres);
+    this.legacyBaseUris = parts.model.baseUris(parts.model.legacyInstances);
     this.#close = parts.close;
   }
 
@@ -95,6 +100,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     clock: options.clock ?? { now: () => Date.now() },
     rng,
     dataCentres: options.dataCentres ?? [GLZ, 'us2', 'eu2', 'apj1'],
+    legacyInstances: options.legacyInstances ?? ['www', 'eu1', 'implementation', 'eu1imp'],
     baseUri: (dataCentre) => `${url}/${dataCentre}`,
     settings: options.settings,
     secretLimit: options.secretLimit,

@@ -22,6 +22,8 @@ const fileSchema = z.object({
     requestTokens: z.array(z.looseObject({ value: z.string() })),
     refreshTokens: z.array(z.looseObject({ value: z.string() })),
     accessTokens: z.array(z.looseObject({ value: z.string() })),
+    legacyCodes: z.array(z.looseObject({ value: z.string() })).default([]),
+    legacyTokens: z.array(z.looseObject({ value: z.string(), refreshValue: z.string() })).default([]),
   }),
 });
 

@@ -29,10 +29,16 @@ export interface ConcurRoutesDeps {
 
 export function createConcurRoutes(deps: ConcurRoutesDeps): Router {
   const router = new Router();
-  for (const dataCentre of deps.model.dataCentres) {
-    for (const endpoint of endpointNames) {
-      const { method, path } = endpoints[endpoint];
-      router.register(`/${dataCentre}${path}`, [method], serveEndpoint(deps, dataCentre, endpoint));
+  const { dataCentres, legacyInstances } = deps.model;
+  for (const endpoint of endpointNames) {
+    const { method, path, at } = endpoints[endpoint];
+    const hosts = {
+      'data-centres': dataCentres,
+      'legacy-instances': legacyInstances,
+      both: [...dataCentres, ...legacyInstances],
+    };
+    for (const host of hosts[at]) {
+      router.register(`/${host}${path}`, [method], serveEndpoint(deps, host, endpoint));
     }
   }
   return router;
@@ -77,6 +83,7 @@ async function readWireRequest(ctx: Context, dataCentre: string): Promise<WireRe
     query: ctx.querystring,
     headers: Object.fromEntries(headers),
     body: await readBody(ctx.req),
+    params: ctx['params'] as Readonly<Record<string, string>>,
   };
 }
 

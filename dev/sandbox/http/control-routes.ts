@@ -24,7 +24,8 @@ export function createControlRoutes(control: SandboxControl, model: ConcurModel)
       return;
     }
     ctx.body = {
-      baseUris: Object.fromEntries(model.dataCentres.map((name) => [name, model.baseUri(name)])),
+      baseUris: model.baseUris(model.dataCentres),
+      legacyBaseUris: model.baseUris(model.legacyInstances),
       routes: readingRoutes,
       commands: controlOperations.map(({ name, summary, schema }) => ({
         method: 'POST',
@@ -115,7 +116,8 @@ function buildMaskedState(control: SandboxControl, model: ConcurModel): object {
     tokens.map((token) => ({ ...token, value: mask(token.value) }));
   return {
     now: new Date(model.now()).toISOString(),
-    baseUris: Object.fromEntries(model.dataCentres.map((name) => [name, model.baseUri(name)])),
+    baseUris: model.baseUris(model.dataCentres),
+    legacyBaseUris: model.baseUris(model.legacyInstances),
     settings: model.settings,
     companies: control.companies(),
     users: control.users().map((user) => ({ ...user, password: '…' })),
@@ -125,6 +127,8 @@ function buildMaskedState(control: SandboxControl, model: ConcurModel): object {
       refreshTokens: masked(grant.refreshTokens),
       accessTokens: masked(grant.accessTokens),
       requestTokens: masked(grant.requestTokens),
+      legacyTokens: masked(grant.legacyTokens),
+      legacyCodes: masked(grant.legacyCodes),
     })),
     faults: control.faults(),
   };

@@ -1,6 +1,16 @@
 import { SandboxProblem } from './problem.ts';
 import { GLZ } from './types.ts';
-import type { App, ClientSecret, Company, DisabledCode, FormerHome, Principal, PrincipalType, User } from './types.ts';
+import type {
+  App,
+  ClientSecret,
+  Company,
+  DisabledCode,
+  Flow,
+  FormerHome,
+  Principal,
+  PrincipalType,
+  User,
+} from './types.ts';
 
 export interface NewCompany {
   readonly id?: string | undefined;
@@ -16,6 +26,7 @@ export interface NewUser {
   readonly login?: string | undefined;
   readonly password?: string | undefined;
   readonly webServicesAdmin?: boolean | undefined;
+  readonly hasProfile?: boolean | undefined;
 }
 
 export interface NewApp {
@@ -27,7 +38,13 @@ export interface NewApp {
   readonly scopes?: readonly string[] | undefined;
   readonly rotation?: App['rotation'] | undefined;
   readonly idToken?: boolean | undefined;
+  readonly flow?: Flow | undefined;
+  readonly legacyClientId?: string | null | undefined;
 }
+
+/** As states of before these fields have them. */
+type StoredUser = Omit<User, 'hasProfile'> & Partial<Pick<User, 'hasProfile'>>;
+type StoredApp = Omit<App, 'flow' | 'legacyClientId'> & Partial<Pick<App, 'flow' | 'legacyClientId'>>;
 
 /** What the directory needs from the model around it. */
 export interface DirectoryContext {
@@ -73,8 +90,12 @@ export class Directory {
     return this.maybeCompany(id) ?? notFound('company', id);
   }
 
+  maybeUser(id: string): User | undefined {
+    return this.#users.get(id.toLowerCase());
+  }
+
   oneUser(id: string): User {
-    return this.#users.get(id.toLowerCase()) ?? notFound('user', id);
+    return this.maybeUser(id) ?? notFound('user', id);
   }
 
   maybeUserByLogin(login: string): User | undefined {
@@ -149,6 +170,7 @@ export class Directory {
       email,
       webServicesAdmin: input.webServicesAdmin ?? false,
       disabledCode: null,
+      hasProfile: input.hasProfile ?? true,
     };
     this.#users.set(id, user);
     this.#logins.set(login.toLowerCase(), user);
@@ -173,6 +195,8 @@ export class Directory {
       enabled: true,
       rotation: input.rotation ?? null,
       idToken: input.idToken ?? true,
+      flow: input.flow ?? 'quick-connect',
+      legacyClientId: input.legacyClientId ?? null,
     };
     this.#apps.set(clientId, app);
     this.#addSecret(app, input.clientSecret);
@@ -189,6 +213,8 @@ export class Directory {
     known.principalType = input.principalType ?? known.principalType;
     known.rotation = input.rotation === undefined ? known.rotation : input.rotation;
     known.idToken = input.idToken ?? known.idToken;
+    known.flow = input.flow ?? known.flow;
+    known.legacyClientId = input.legacyClientId === undefined ? known.legacyClientId : input.legacyClientId;
     const isNews = !known.secrets.some((secret) => secret.value === input.clientSecret);
     if (input.clientSecret !== undefined && isNews) this.#addSecret(known, input.clientSecret);
     this.#context.changed();
@@ -245,16 +271,20 @@ export class Directory {
     this.#context.changed();
   }
 
-  restore(state: { companies: readonly Company[]; users: readonly User[]; apps: readonly App[] }): void {
+  restore(state: { companies: readonly Company[]; users: readonly StoredUser[]; apps: readonly StoredApp[] }): void {
     for (const company of state.companies) {
       this.#home(company.dataCentre);
       this.#companies.set(company.id, company);
     }
-    for (const user of state.users) {
+    // What older states lack comes first.
+    for (const stored of state.users) {
+      const user = { hasProfile: true, ...stored };
       this.#users.set(user.id, user);
       this.#logins.set(user.login.toLowerCase(), user);
     }
-    for (const app of state.apps) this.#apps.set(app.clientId, app);
+    for (const app of state.apps) {
+      this.#apps.set(app.clientId, { flow: 'quick-connect', legacyClientId: null, ...app });
+    }
   }
 
   #addSecret(app: App, value: string | undefined): ClientSecret {

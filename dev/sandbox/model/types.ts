@@ -36,6 +36,10 @@ export interface Company {
   disabledApps: string[];
 }
 
+/** `app-center-legacy`: of before 2017, with a code for one-year tokens. */
+export const flows = ['quick-connect', 'app-center-legacy'] as const;
+export type Flow = (typeof flows)[number];
+
 export interface User {
   readonly id: string;
   readonly companyId: string;
@@ -46,6 +50,8 @@ export interface User {
   /** The Web Services Admin permission: Concur's Connect button works for these people alone. */
   webServicesAdmin: boolean;
   disabledCode: DisabledCode | null;
+  /** False: one of the old days, of whom the profile service knows nothing; tokens get a 403 there. */
+  hasProfile: boolean;
 }
 
 export interface ClientSecret {
@@ -67,6 +73,10 @@ export interface App {
   rotation: Rotation | null;
   /** Whether token answers carry an id_token (it is missing in some company responses). */
   idToken: boolean;
+  /** For `app-center-legacy`, `clientId` is the consumer key and `connectUri` the redirect page. */
+  flow: Flow;
+  /** Consumer key of the legacy app whose tokens this one may migrate. */
+  legacyClientId: string | null;
 }
 
 export interface RequestToken {
@@ -105,6 +115,29 @@ export interface AccessToken {
   revoked: boolean;
 }
 
+/** The request token of the legacy redirect. */
+export interface LegacyCode {
+  readonly value: string;
+  readonly clientId: string;
+  /** The user who pressed Connect. */
+  readonly principalId: string;
+  readonly createdAtMs: number;
+  expiresAtMs: number;
+  uses: number;
+}
+
+/** A one-year token, with the value that refreshes it. */
+export interface LegacyToken {
+  readonly value: string;
+  readonly refreshValue: string;
+  readonly clientId: string;
+  readonly principalId: string;
+  readonly createdAtMs: number;
+  expiresAtMs: number;
+  death: DeathOfToken | null;
+  replaced: boolean;
+}
+
 export interface Settings {
   accessTokenTtlMs: number;
   refreshTokenTtlMs: number;
@@ -117,6 +150,15 @@ export interface Settings {
   expiresInAs: 'string' | 'number';
   /** How an error's `code` is written. */
   codeAs: 'string' | 'number';
+  /** A year at Concur. */
+  legacyTokenTtlMs: number;
+  /** Whether legacy answers name the instance, and bring a refresh token: not all of Concur's do. */
+  legacyInstanceUrl: boolean;
+  legacyRefreshToken: boolean;
+  /** Both have been seen. */
+  legacyDateName: 'Expiration_date' | 'Expiration_Date';
+  /** An `Error` element comes with a failing status, or with 200. */
+  legacyErrorStatus: 'failing' | 'ok';
 }
 
 export const defaultSettings: Readonly<Settings> = {
@@ -127,6 +169,11 @@ export const defaultSettings: Readonly<Settings> = {
   rotation: 'same',
   expiresInAs: 'string',
   codeAs: 'number',
+  legacyTokenTtlMs: 365 * 86_400_000,
+  legacyInstanceUrl: true,
+  legacyRefreshToken: true,
+  legacyDateName: 'Expiration_date',
+  legacyErrorStatus: 'failing',
 };
 
 /** A company or a user, by the UUID that tokens are issued to. */
@@ -134,7 +181,16 @@ export type Principal =
   | { readonly type: 'company'; readonly id: string; readonly company: Company }
   | { readonly type: 'user'; readonly id: string; readonly company: Company; readonly user: User };
 
-export type SecretKind = 'client-secret' | 'request-token' | 'access-token' | 'refresh-token' | 'id-token' | 'password';
+export type SecretKind =
+  | 'client-secret'
+  | 'request-token'
+  | 'access-token'
+  | 'refresh-token'
+  | 'id-token'
+  | 'password'
+  | 'legacy-code'
+  | 'legacy-token'
+  | 'legacy-refresh-token';
 
 /** A secret that the sandbox has given to somebody, kept so that a test can look for it where it must not be. */
 export interface IssuedSecret {

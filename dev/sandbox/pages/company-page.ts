@@ -69,7 +69,8 @@ function renderPeople(view: CompanyView): Html {
 function renderListing(view: CompanyView, app: App, index: number): Html {
   const { company, viewer, control } = view;
   const base = `/companies/${company.id}/apps/${encodeURIComponent(app.clientId)}`;
-  const principalId = app.principalType === 'company' ? company.id : viewer?.id;
+  const isLegacy = app.flow === 'app-center-legacy';
+  const principalId = app.principalType === 'company' && !isLegacy ? company.id : viewer?.id;
   const connected = principalId !== undefined && control.isConnected({ clientId: app.clientId, principalId });
   const enabled = !company.disabledApps.includes(app.clientId);
   const why = whyNoConnect(app, viewer);
@@ -77,7 +78,7 @@ function renderListing(view: CompanyView, app: App, index: number): Html {
   const fields = { userId: viewer?.id ?? '', principalId: principalId ?? '' };
   return html`<article class="card">
 <div class="spread"><h3>${app.name}</h3>${connected ? pill('good', 'Connected') : pill('quiet', 'Not connected')}</div>
-<p class="small soft">${app.principalType === 'company' ? 'Enterprise app' : 'App for me'} · client id <code>${app.clientId}</code>${
+<p class="small soft">${kindOf(app)} · client id <code>${app.clientId}</code>${
     app.connectUri !== null && html`<br>opens <code>${app.connectUri}</code>`
   }</p>
 <div class="row">${!enabled && pill('bad', 'Disabled here, code 53')}${!app.enabled && pill('bad', 'Disabled by Concur, code 59')}</div>
@@ -93,6 +94,18 @@ ${actionButton({
   describedBy: why === null ? undefined : whyId,
   newWindow: true,
 })}
+${
+  isLegacy &&
+  actionButton({
+    action: `${base}/connect`,
+    label: 'Deny',
+    about: app.name,
+    fields: { ...fields, deny: 'true' },
+    disabled: why !== null,
+    describedBy: why === null ? undefined : whyId,
+    newWindow: true,
+  })
+}
 ${connected && actionButton({ action: `${base}/disconnect`, label: 'Disconnect', about: app.name, fields, tone: 'danger' })}
 ${actionButton({
   action: `${base}/${enabled ? 'disable' : 'enable'}`,
@@ -103,10 +116,15 @@ ${actionButton({
 </div></article>`;
 }
 
+function kindOf({ flow, principalType }: App): string {
+  if (flow === 'app-center-legacy') return 'App of before 2017';
+  return principalType === 'company' ? 'Enterprise app' : 'App for me';
+}
+
 function whyNoConnect(app: App, viewer: User | undefined): string | null {
   if (app.connectUri === null) return 'This app has no connect URI, so there is nothing to press.';
   if (viewer === undefined) return 'Nobody is signed in.';
-  if (app.principalType === 'company' && !viewer.webServicesAdmin) {
+  if (app.flow === 'quick-connect' && app.principalType === 'company' && !viewer.webServicesAdmin) {
     return `${viewer.displayName} lacks the Web Services Admin permission, so Connect is not available.`;
   }
   return null;

@@ -41,6 +41,7 @@ export function registerCompanyRoutes(router: Router, deps: PageDeps): void {
       clientId: app(ctx).clientId,
       principalId: form.get('principalId') || company(ctx).id,
       userId: form.get('userId') || undefined,
+      deny: form.get('deny') === 'true',
     });
     ctx.status = 303;
     ctx.redirect(url);
@@ -82,9 +83,9 @@ export function registerCompanyRoutes(router: Router, deps: PageDeps): void {
 
   router.post('/companies/:id/expire', async (ctx) => {
     const form = await readForm(ctx);
-    const which = form.get('which') === 'refresh' ? 'refresh' : 'access';
+    const which = (['refresh', 'legacy'] as const).find((kind) => kind === form.get('which')) ?? 'access';
     control.expire({ clientId: form.get('clientId') ?? '', principalId: form.get('principalId') ?? '', which });
-    done(ctx, pageOf(company(ctx)), `The ${which} tokens have run out.`);
+    done(ctx, pageOf(company(ctx)), `The ${which === 'legacy' ? 'one-year' : which} tokens have run out.`);
   });
 
   router.post('/companies/:id/move', async (ctx) => {

@@ -19,9 +19,9 @@ function renderGrant(now: number, grant: GrantView, base: string): Html {
   const rows = [
     ...grant.refreshTokens.slice(-SHOWN).map((token) => tokenRow(now, 'Refresh token', token, '')),
     ...grant.accessTokens.slice(-SHOWN).map((token) => tokenRow(now, 'Access token', token, '')),
-    ...grant.requestTokens
-      .slice(-SHOWN)
-      .map((token) => tokenRow(now, 'Request token', token, `${token.uses} ${token.uses === 1 ? 'use' : 'uses'}`)),
+    ...grant.requestTokens.slice(-SHOWN).map((token) => tokenRow(now, 'Request token', token, usesOf(token))),
+    ...grant.legacyTokens.slice(-SHOWN).map((token) => tokenRow(now, 'One-year token', token, '')),
+    ...grant.legacyCodes.slice(-SHOWN).map((code) => tokenRow(now, 'Code', code, usesOf(code))),
   ];
   const expire = (which: string, label: string): Html =>
     actionButton({
@@ -30,6 +30,7 @@ function renderGrant(now: number, grant: GrantView, base: string): Html {
       fields: { clientId: grant.clientId, principalId: grant.principalId, which },
       about: `of ${grant.appName}`,
     });
+  const isLegacy = grant.legacyTokens.length > 0 || grant.legacyCodes.length > 0;
   return html`<div>${dataTable({
     caption: html`${grant.appName} <span class="soft">for ${grant.principalName}</span> ${
       grant.connected ? pill('good', 'grant lives') : pill('quiet', 'no living grant')
@@ -37,7 +38,15 @@ function renderGrant(now: number, grant: GrantView, base: string): Html {
     label: `Tokens of ${grant.appName} for ${grant.principalName}`,
     heads: ['Kind', 'Value', 'State', 'Issued', 'Ends'],
     rows,
-  })}<div class="row after">${expire('access', 'Let access tokens run out')}${expire('refresh', 'Let refresh tokens run out')}</div></div>`;
+  })}<div class="row after">${
+    isLegacy
+      ? expire('legacy', 'Let one-year tokens run out')
+      : html`${expire('access', 'Let access tokens run out')}${expire('refresh', 'Let refresh tokens run out')}`
+  }</div></div>`;
+}
+
+function usesOf({ uses }: { readonly uses: number }): string {
+  return `${uses} ${uses === 1 ? 'use' : 'uses'}`;
 }
 
 function tokenRow(now: number, kind: string, token: TokenView, extra: string): Html {

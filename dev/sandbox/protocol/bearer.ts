@@ -38,11 +38,17 @@ export function parseBearer(header: string): string | undefined {
   return /^bearer +(\S+)$/i.exec(header)?.[1];
 }
 
-export function isResponse(judged: Caller | WireResponse): judged is WireResponse {
+/** The token of an `Authorization: OAuth` header, as the flow of before 2017 sends it. */
+export function parseOAuth(header: string): string | undefined {
+  return /^oauth +(\S+)$/i.exec(header)?.[1];
+}
+
+export function isResponse(judged: object): judged is WireResponse {
   return 'status' in judged;
 }
 
-function denied(status: 401 | 403, message: string): WireResponse {
+/** Concur's answer to somebody who may not see what was asked for. */
+export function denied(status: 401 | 403, message: string): WireResponse {
   const response = jsonResponse(status, { httpStatus: `${status}`, errorMessage: message });
   return status === 401
     ? { ...response, headers: { ...response.headers, 'www-authenticate': 'Bearer realm="concur"' } }

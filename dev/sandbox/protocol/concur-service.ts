@@ -1,6 +1,9 @@
 import type { ConcurModel } from '../model/concur-model.ts';
-import { parseBearer } from './bearer.ts';
+import { parseBearer, parseOAuth } from './bearer.ts';
 import type { IdTokenSigner } from './id-token.ts';
+import { answerLegacyRevokeRequest } from './legacy-revoke-endpoint.ts';
+import { answerLegacyTokenRequest } from './legacy-token-endpoint.ts';
+import { answerMigrationRequest } from './migration-endpoint.ts';
 import { answerProfileRequest } from './profile-endpoint.ts';
 import { answerRevokeRequest } from './revoke-endpoint.ts';
 import { answerTokenRequest } from './token-endpoint.ts';
@@ -9,7 +12,10 @@ import type { Endpoint, WireRequest, WireResponse } from './wire.ts';
 
 /** Whom a request is about, as far as it can be told without judging it. */
 export interface CallSubject {
-  /** The form's `grant_type`; for `password` with `credtype=authtoken` it is `authtoken`. */
+  /**
+   * The form's `grant_type`; for `password` with `credtype=authtoken` it is `authtoken`; `legacy-code` or
+   * `legacy-refresh` at the legacy endpoint.
+   */
   readonly grantType: string | null;
   readonly clientId: string | null;
   readonly principalId: string | null;
@@ -34,10 +40,18 @@ export function createConcurService(model: ConcurModel, signer: IdTokenSigner): 
           return answerRevokeRequest(model, request);
         case 'profile':
           return answerProfileRequest(model, request);
+        case 'migration':
+          return answerMigrationRequest(model, request);
+        case 'legacy-token':
+          return answerLegacyTokenRequest(model, request);
+        case 'legacy-revoke':
+          return answerLegacyRevokeRequest(model, request);
       }
     },
     identify(endpoint, request) {
-      return endpoint === 'token' ? subjectOfForm(model, request.body) : subjectOfBearer(model, request);
+      if (endpoint === 'token') return subjectOfForm(model, request.body);
+      if (endpoint === 'legacy-token') return subjectOfLegacyQuery(model, request.query);
+      return subjectOfBearer(model, request);
     },
   };
 }
@@ -55,9 +69,23 @@ function subjectOfForm(model: ConcurModel, body: string): CallSubject {
   };
 }
 
+function subjectOfLegacyQuery(model: ConcurModel, text: string): CallSubject {
+  const query = new URLSearchParams(text);
+  const code = query.get('code');
+  const refreshed = model.legacy.maybeLive(query.get('refresh_token') ?? '');
+  const known = code === null ? refreshed : model.legacy.codes.maybeOne(code);
+  return {
+    grantType: code === null ? 'legacy-refresh' : 'legacy-code',
+    clientId: query.get('client_id'),
+    ...principalIds(model, known?.principalId ?? ''),
+  };
+}
+
 function subjectOfBearer(model: ConcurModel, request: WireRequest): CallSubject {
-  const value = parseBearer(request.headers['authorization'] ?? '');
-  const token = value === undefined ? undefined : model.tokens.accessTokens.maybeOne(value);
+  const header = request.headers['authorization'] ?? '';
+  const token =
+    model.tokens.accessTokens.maybeOne(parseBearer(header) ?? '') ??
+    model.legacy.tokens.maybeOne(parseOAuth(header) ?? '');
   return { grantType: null, clientId: token?.clientId ?? null, ...principalIds(model, token?.principalId ?? '') };
 }
 

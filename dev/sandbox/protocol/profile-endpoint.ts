@@ -1,11 +1,13 @@
 import type { ConcurModel } from '../model/concur-model.ts';
-import { isResponse, judgeBearer } from './bearer.ts';
+import type { Principal } from '../model/types.ts';
+import { denied, isResponse, judgeBearer, parseOAuth } from './bearer.ts';
 import { jsonResponse } from './wire.ts';
 import type { WireRequest, WireResponse } from './wire.ts';
 
 /** `GET {geolocation}/profile/v1/me`: a company, or a SCIM-like user, by the token that asks. */
 export function answerProfileRequest(model: ConcurModel, request: WireRequest): WireResponse {
-  const caller = judgeBearer(model, request);
+  const legacyValue = parseOAuth(request.headers['authorization'] ?? '');
+  const caller = legacyValue === undefined ? judgeBearer(model, request) : judgeLegacy(model, legacyValue);
   if (isResponse(caller)) return caller;
   const { principal } = caller;
   const location = `${model.baseUri(principal.company.dataCentre)}/profile/v1/principals/${principal.id}`;
@@ -28,4 +30,14 @@ export function answerProfileRequest(model: ConcurModel, request: WireRequest): 
     active: true,
     meta: { resourceType: 'User', principalType: 'user', location },
   });
+}
+
+/** The user of a one-year token; some users of those days have no profile. */
+function judgeLegacy(model: ConcurModel, value: string): { readonly principal: Principal } | WireResponse {
+  const token = model.legacy.maybeLiveToken(value);
+  if (token === undefined) return denied(403, 'access token is expired, revoked or unknown');
+  if (model.directory.maybeApp(token.clientId)?.enabled !== true) return denied(403, 'client disabled');
+  const principal = model.directory.maybePrincipal(token.principalId);
+  if (principal?.type !== 'user' || !principal.user.hasProfile) return denied(403, 'the user has no profile');
+  return { principal };
 }
