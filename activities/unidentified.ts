@@ -218,6 +218,8 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
           brought,
           key,
           actor: row.actor,
+          // The request is on record with the connect.
+          correlationId: row.id,
           newConnectionId: connectionId,
           principalType: principalTypeOf(row, owner, app),
           nowMs: clock.now(),

@@ -14,16 +14,18 @@ export function buildIntakeRequest(
   given: {
     readonly app: App;
     readonly actor: string;
+    readonly correlationId: string | null;
     readonly dataCentres: Pick<DataCentres, 'match' | 'names'>;
   },
 ): Omit<IntakeRequest, 'sessionId'> {
-  const { app, actor, dataCentres } = given;
+  const { app, actor, correlationId, dataCentres } = given;
   if (order.kind === 'password' && !app.allowPasswordLogin) {
     throw new AppError('forbidden', 'This app allows no connect by login (allowPasswordLogin).');
   }
   const { kind, principal, customerRef, replace } = order;
   const dataCentre = dataCentreOf(dataCentres, order);
-  return { app, kind, principal, customerRef, replace, credential: order.credential(app), dataCentre, actor };
+  const credential = order.credential(app);
+  return { app, kind, principal, customerRef, replace, credential, dataCentre, actor, correlationId };
 }
 
 /** Name of the data centre that the order means; null: the default of its kind. */

@@ -29,6 +29,8 @@ export interface IntakeRequest {
   /** Import only: also where a connection lives. */
   readonly replace: boolean;
   readonly actor: string;
+  /** Of the request, for the audit trail. */
+  readonly correlationId?: string | null;
   /**
    * Id of the session to be opened; without it a new one. The same again, for whatever reason, joins that session and
    * gets its result: nothing is connected twice, and no conflict comes of a connection that this very session made.
@@ -79,17 +81,20 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   /** On file from here on: whatever happens to this process, it will be tried. */
   async function accept(request: IntakeRequest, sessionId: string): Promise<void> {
-    const { app, kind, principal, dataCentre, customerRef, replace, actor } = request;
+    const { app, kind, principal, dataCentre, customerRef, replace, actor, correlationId = null } = request;
     const nowMs = clock.now();
     const credential = await vault.seal(request.credential, sealContexts.requestToken(sessionId));
     const session = { id: sessionId, kind, dataCentre, customerRef, expiresAtMs: nowMs + lifeMsOf(kind) };
-    if (principal === null)
-      return await intakes.open({ ...newConnect, ...session, app: app.app, actor, credential, nextTryAtMs: nowMs });
+    if (principal === null) {
+      const connect = { ...newConnect, ...session, app: app.app, actor, credential, nextTryAtMs: nowMs };
+      return await intakes.open(connect, { actor, reason: null, correlationId });
+    }
     const key = { app: app.app, principal };
     await connections.transact(key, (aggregate) =>
       acceptIntake(aggregate, {
         key,
         actor,
+        correlationId,
         replace,
         session: { ...session, requestToken: credential },
         newConnectionId: rng.uuid(),

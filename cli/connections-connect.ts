@@ -62,7 +62,7 @@ async function connect(
   const app = await tools.apps.maybeOne(name);
   if (app === null) throw new AppError('not-found', `There is no app ${name}`, { details: { app: name } });
   const { act, dataCentres } = tools;
-  const request = buildIntakeRequest(order, { app, actor: act.actor, dataCentres });
+  const request = buildIntakeRequest(order, { app, ...act, dataCentres });
   const intake = await tools.intake(await tools.vault());
   await tell(bench, tools, app, options, await intake.connect(request));
 }

@@ -101,7 +101,7 @@ async function importAll(
         // The other half is left to the connections that live.
         ratePerSecond: rate ?? Math.max(1, config.concurRatePerDataCentre / 2),
         patienceMs: PATIENCE_MS,
-        buildRequest: ({ order }) => buildIntakeRequest(order, { app, actor: act.actor, dataCentres }),
+        buildRequest: ({ order }) => buildIntakeRequest(order, { app, ...act, dataCentres }),
         sessionIdOf: (row, tries) => sessionIdOf(vault, app.app, row, tries),
         onProgress: draw,
       },

@@ -70,11 +70,10 @@ export interface StoredEvent extends AuditEntry {
 // ── The trail of the installation ──────────────────────────────────────────────────────────────────────────
 
 /**
- * Acts that belong to no single connection. Stores write them in the transaction of the change itself; `record` is
- * for acts that change nothing, such as an export.
+ * Acts that belong to no single connection, which every store writes in the transaction of the change itself, and who
+ * read which token.
  */
 export interface AuditStore {
-  record(event: InstallationEvent): Promise<void>;
   /** What happened to an app and all that is its own, newest first. `limit`: 1 to 200. */
   manyOfApp(app: string, limit: number): Promise<readonly StoredInstallationEvent[]>;
   /** Puts the first read of a version by a client on the connection's trail; what is on record already is passed over. */
@@ -218,8 +217,8 @@ export interface SessionTicketKey {
 
 /** Connects whose principal nobody knows yet; one transaction each, the row locked. */
 export interface IntakeStore {
-  /** Puts one on file, complete; keeps the one that is there under the same id. */
-  open(intake: UnidentifiedConnect): Promise<void>;
+  /** Puts one on file and on record, complete; keeps the one that is there under the same id. */
+  open(intake: UnidentifiedConnect, act: Act): Promise<void>;
   /** Also one that has found its principal, or came with it; null while its landing page is open. */
   maybeOne(app: string, id: string): Promise<UnidentifiedConnect | null>;
   /** Throws `not-found` as `maybeOne` gives null. */

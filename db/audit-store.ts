@@ -43,11 +43,6 @@ interface AuditRow {
 /** {@link AuditStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createAuditStore(pool: Pool): AuditStore {
   return {
-    async record(event) {
-      const { text, values } = writeAudit(event, event);
-      await query(pool, text, values);
-    },
-
     async manyOfApp(app, limit) {
       assertLimit(limit);
       const { rows } = await query<AuditRow>(

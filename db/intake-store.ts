@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { AppError } from '../core/errors.ts';
 import type { IntakeStore } from '../core/stores.ts';
 import type { UnidentifiedConnect } from '../core/unidentified.ts';
+import { writeAudit } from './audit-store.ts';
 import { type Columns, buildInsert, buildUpsert, msOf, timeOf } from './columns.ts';
 import { query, transact } from './query.ts';
 import type { SessionRow } from './session-row.ts';
@@ -9,10 +10,15 @@ import type { SessionRow } from './session-row.ts';
 /** {@link IntakeStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createIntakeStore(pool: Pool): IntakeStore {
   return {
-    async open(intake) {
-      const { text, values } = buildInsert('connect_sessions', intakeColumns, intake, 'ON CONFLICT (id) DO NOTHING');
-      await query(pool, text, values);
-    },
+    open: (intake, act) =>
+      transact(pool, {}, async (send) => {
+        const { id: subject, app, kind, dataCentre, nextTryAtMs: atMs } = intake;
+        const [made] = await send(
+          buildInsert('connect_sessions', intakeColumns, intake, 'ON CONFLICT (id) DO NOTHING'),
+        );
+        const event = { type: 'connect.asked', app, subject, facts: { kind, dataCentre }, atMs };
+        return { result: undefined, writes: made?.rowCount === 1 ? [writeAudit(act, event)] : [] };
+      }),
 
     async maybeOne(app, id) {
       const { rows } = await query<IntakeRow>(pool, select, [app, id]);

@@ -5,7 +5,7 @@
 import { AppError, type ErrorCode, errorTable } from '../../core/errors.ts';
 import type { RecordedAnswer } from '../../core/idempotency.ts';
 import type { App } from '../../core/stores.ts';
-import { appOf, authenticate, beyondToken, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
+import { actOf, appOf, authenticate, beyondToken, callerSlot, requireApp, requireScope } from '../auth/authorize.ts';
 import { mayUsePrincipal } from '../auth/caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parsedBody, parseInput } from '../input.ts';
@@ -67,7 +67,7 @@ function connect(deps: ApiDeps): Route {
         const { 'idempotency-key': key } = parseInput(idempotencyHeaders, headersOf(ctx));
         const app = await oneApp(deps, appOf(ctx));
         const { dataCentres, intake } = deps;
-        const request = buildIntakeRequest(order, { app, actor: caller.actor, dataCentres });
+        const request = buildIntakeRequest(order, { app, ...actOf(ctx), dataCentres });
         const act = async (sessionId: string): Promise<RecordedAnswer> =>
           answerOf(deps, app, await intake.connect({ ...request, sessionId }), sessionId);
         const answer =

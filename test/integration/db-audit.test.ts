@@ -8,6 +8,7 @@ import { createClientStore } from '../../db/client-store.ts';
 import { createCodeStore } from '../../db/code-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createBrakeStore } from '../../db/crowd.ts';
+import { createIntakeStore } from '../../db/intake-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { createSweeper } from '../../db/sweeper.ts';
 import type { ConnectionKey } from '../../core/connection.ts';
@@ -293,14 +294,26 @@ describe('every act without a connection', () => {
     const brakes = createBrakeStore(pool);
     await brakes.release(app, NOW_MS + 10, { ...act, reason: 'looked into' });
     await brakes.release(app, NOW_MS + 11, act);
-    await createAuditStore(pool).record({
-      ...act,
-      type: 'connections.exported',
+    const intake = {
+      id: randomUUID(),
       app,
-      subject: null,
-      facts: { connections: 3 },
-      atMs: NOW_MS + 12,
-    });
+      kind: 'password',
+      dataCentre: 'us2',
+      principal: null,
+      customerRef: null,
+      actor: 'client:c1',
+      credential: 'sealed-login',
+      uses: 0,
+      status: 'completed',
+      failure: null,
+      nextTryAtMs: NOW_MS + 12,
+      expiresAtMs: NOW_MS + DAY_MS,
+      openUntilMs: null,
+      answer: null,
+      answerSentAtMs: null,
+    } as const;
+    const asked = { actor: 'client:c1', reason: null, correlationId: 'request-2' };
+    for (let n = 0; n < 2; n += 1) await createIntakeStore(pool).open(intake, asked);
 
     const trail = await happened(app);
     // The apps file knows no time of a test: its two rows have the clock's.
@@ -318,7 +331,7 @@ describe('every act without a connection', () => {
       { ...told, type: 'client.created', subject: client.id },
       { ...told, type: 'client.revoked', subject: client.id },
       { ...told, type: 'app.brake-released', subject: app },
-      { ...told, type: 'connections.exported', subject: null },
+      { actor: 'client:c1', correlationId: 'request-2', type: 'connect.asked', subject: intake.id },
     ]);
     const { rows } = await pool.query(`SELECT type, reason, facts FROM audit_events WHERE app = $1`, [app]);
     expect(rows).toContainEqual({ type: 'app.changed', reason: null, facts: { changed: ['requiredScopes'] } });
