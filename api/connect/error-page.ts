@@ -1,10 +1,10 @@
 import type { AppError } from '../../core/errors.ts';
 import type { Landing } from '../../core/stores.ts';
 import { renderErrorPage } from '../../web/error-page.ts';
-import { pickTexts } from '../../web/texts/pick-texts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context } from '../route.ts';
+import { textsFor } from './frame.ts';
 import { topicOf } from './page-error.ts';
 
 /** The page for an error on the browser's routes, in the browser's language and under the app's brand if it is known. */
@@ -15,7 +15,7 @@ export async function renderProblemPage(
 ): Promise<string> {
   const { fields, goOn } = error.details;
   return renderErrorPage({
-    texts: pickTexts(ctx.get('accept-language')),
+    texts: textsFor(ctx),
     brand: await maybeBrand(ctx, apps),
     topic: topicOf(error),
     requestId: requestIdSlot.maybe(ctx) ?? '',

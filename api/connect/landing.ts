@@ -1,10 +1,9 @@
 import type { BrowserSession } from '../../core/stores.ts';
 import { renderLandingPage } from '../../web/landing-page.ts';
-import { pickTexts } from '../../web/texts/pick-texts.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Context, Step } from '../route.ts';
-import { appSlot } from './find-app.ts';
 import { sessionSlot } from './find-session.ts';
+import { frameOf } from './frame.ts';
 import { buildPageError } from './page-error.ts';
 import { seeOther, sendPage, sessionPath } from './redirect.ts';
 
@@ -30,8 +29,7 @@ export function assertOpen(session: BrowserSession, nowMs: number): void {
 /** The landing page, once more with what was wrong if something was. */
 export function sendLanding(ctx: Context, codeError?: 'empty' | 'rejected'): void {
   const page = renderLandingPage({
-    texts: pickTexts(ctx.get('accept-language')),
-    landing: appSlot.get(ctx).landing,
+    ...frameOf(ctx),
     session: sessionSlot.get(ctx),
     ...(codeError === undefined ? {} : { codeError }),
   });

@@ -10,8 +10,11 @@ import type { ApiDeps } from '../deps.ts';
 type Poked = Pick<BrowserSession, 'app' | 'principal' | 'id' | 'kind' | 'dataCentre'>;
 
 export interface Poker {
-  /** Starts or joins the connection's workflow, at most every five seconds per session. Never throws. */
-  poke(session: Poked): void;
+  /**
+   * Starts or joins the connection's workflow, at most every five seconds per session. Never throws. Tells for how many
+   * milliseconds the session has been waiting, as far as this process knows.
+   */
+  poke(session: Poked): number;
 }
 
 const EVERY_MS = 5_000;
@@ -19,8 +22,8 @@ const EVERY_MS = 5_000;
 const CAPACITY = 10_000;
 
 export function createPoker({ lifecycle, clock, log }: Pick<ApiDeps, 'lifecycle' | 'clock' | 'log'>): Poker {
-  /** Monotonic time of the last poke; for ever while one is under way. */
-  const last = new BoundedMap<string, number>(CAPACITY);
+  /** Monotonic times of the first poke and of the last one; for ever while one is under way. */
+  const known = new BoundedMap<string, { readonly firstAt: number; readonly lastAt: number }>(CAPACITY);
 
   async function tell(session: Poked): Promise<void> {
     const { app, principal, id } = session;
@@ -28,22 +31,23 @@ export function createPoker({ lifecycle, clock, log }: Pick<ApiDeps, 'lifecycle'
     else await lifecycle.connect({ app, principal }, id);
   }
 
-  async function poke(session: Poked): Promise<void> {
-    const begunAt = clock.monotonic();
-    last.set(session.id, Number.POSITIVE_INFINITY);
+  async function poke(session: Poked, begunAt: number, firstAt: number): Promise<void> {
+    known.set(session.id, { firstAt, lastAt: Number.POSITIVE_INFINITY });
     try {
       await tell(session);
     } catch (error) {
       log.warn({ err: error, app: session.app, session: session.id }, 'a completed connect waits for Temporal');
     } finally {
-      last.set(session.id, begunAt);
+      known.set(session.id, { firstAt, lastAt: begunAt });
     }
   }
 
   return {
     poke(session) {
-      const lastAt = last.get(session.id);
-      if (lastAt === undefined || clock.monotonic() - lastAt >= EVERY_MS) void poke(session);
+      const at = clock.monotonic();
+      const { firstAt, lastAt } = known.get(session.id) ?? { firstAt: at, lastAt: Number.NEGATIVE_INFINITY };
+      if (at - lastAt >= EVERY_MS) void poke(session, at, firstAt);
+      return at - firstAt;
     },
   };
 }

@@ -1,35 +1,57 @@
-import type { BrowserSession } from '../../core/stores.ts';
 import type { Connection } from '../../core/connection.ts';
+import type { BrowserSession } from '../../core/stores.ts';
 import { renderProgressPage } from '../../web/progress-page.ts';
-import { pickTexts } from '../../web/texts/pick-texts.ts';
 import type { ApiDeps } from '../deps.ts';
-import type { Step } from '../route.ts';
-import { appSlot } from './find-app.ts';
+import type { Context, Step } from '../route.ts';
 import { sessionSlot } from './find-session.ts';
+import { frameOf } from './frame.ts';
 import type { Poker } from './poker.ts';
 import { seeOther, sendPage, sessionPath } from './redirect.ts';
 
-interface ProgressDeps extends Pick<ApiDeps, 'connections'> {
+/** From then on the page says that it takes long. */
+const SLOW_AFTER_MS = 20_000;
+/** An answer is held back so long for news; the first one shortly, so that a quick connect shows no waiting page at all. */
+const HOLD_MS = 5_000;
+const FIRST_HOLD_MS = 750;
+/** How often it is looked for news. */
+const LOOK_EVERY_MS = 250;
+
+interface ProgressDeps extends Pick<ApiDeps, 'clock' | 'connections' | 'sessions'> {
   readonly poker: Poker;
 }
 
-/** What became of the connect; while it is pending the page loads itself again, and Temporal is told again. */
-export function showProgress({ connections, poker }: ProgressDeps): Step {
+/** What became of the connect; while it is pending the page asks for itself again, and Temporal is told again. */
+export function showProgress({ clock, connections, sessions, poker }: ProgressDeps): Step {
   async function companyOf(session: BrowserSession): Promise<Connection['company']> {
     const { app, principal, status } = session;
     if (status !== 'connected' || principal === null) return null;
     return (await connections.maybeOne({ app, principal }))?.connection?.company ?? null;
   }
 
+  /** The session as it is as soon as it has ended, or after `holdMs`, or when the browser has gone. */
+  async function awaitEnd(ctx: Context, session: BrowserSession, holdMs: number): Promise<BrowserSession> {
+    let current = session;
+    for (
+      let leftMs = holdMs;
+      leftMs > 0 && current.status === 'completed' && !ctx.res.closed;
+      leftMs -= LOOK_EVERY_MS
+    ) {
+      await clock.sleep(LOOK_EVERY_MS);
+      current = (await sessions.maybeOne(session.app, session.id)) ?? current;
+    }
+    return current;
+  }
+
   return async (ctx) => {
-    const session = sessionSlot.get(ctx);
-    if (session.status === 'open') return seeOther(ctx, sessionPath(session.app, session.id));
-    if (session.status === 'completed') poker.poke(session);
+    const found = sessionSlot.get(ctx);
+    if (found.status === 'open') return seeOther(ctx, sessionPath(found.app, found.id));
+    const waitedMs = found.status === 'completed' ? poker.poke(found) : 0;
+    const session = await awaitEnd(ctx, found, waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : HOLD_MS);
     const page = renderProgressPage({
-      texts: pickTexts(ctx.get('accept-language')),
-      landing: appSlot.get(ctx).landing,
+      ...frameOf(ctx),
       session,
       company: await companyOf(session),
+      isSlow: waitedMs >= SLOW_AFTER_MS,
     });
     sendPage(ctx, page);
   };

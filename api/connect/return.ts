@@ -5,12 +5,12 @@
  */
 import type { BrowserSession } from '../../core/stores.ts';
 import { renderSignedInPage } from '../../web/signed-in-page.ts';
-import { pickTexts } from '../../web/texts/pick-texts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context, Step } from '../route.ts';
 import { appSlot } from './find-app.ts';
 import { sessionSlot } from './find-session.ts';
+import { frameOf } from './frame.ts';
 import { assertOpen } from './landing.ts';
 import { buildPageError } from './page-error.ts';
 import { seeOther, sendPage, sessionPath } from './redirect.ts';
@@ -40,8 +40,7 @@ export function showReturn({ vault, clock, sessions }: ReturnDeps): Step {
     if (ticket === null || !ticket.isPresented) throw buildSignInError('not-signed-in', session);
     assertTicketAlive(session, ticket, nowMs);
     const page = renderSignedInPage({
-      texts: pickTexts(ctx.get('accept-language')),
-      landing: appSlot.get(ctx).landing,
+      ...frameOf(ctx),
       session,
       customerRef: ticket.customerRef,
       ticket: await buildTicket(vault, session.id, ticket.id),

@@ -157,6 +157,17 @@ describe('the landing page', () => {
     expect((await visitor.get(path, { headers: { 'accept-language': 'de-AT,en;q=0.5' } })).text).toContain('lang="de"');
     const lost = await visitor.get('/connect/nobody', { headers: { 'accept-language': 'de' } });
     expect(lost.text).toContain('lang="de"');
+    for (const { headers } of [lost, await visitor.get(path, { headers: { 'accept-language': 'de;q=0.1' } })]) {
+      expect([headers.get('vary'), headers.get('content-language')]).toEqual(['Accept-Language', 'de']);
+    }
+  });
+
+  it("names the user's id for an app that is the user's alone", async () => {
+    const { visitor, path, parameters } = await land(await rig.addApp({}, { principal: 'user' }));
+    const { text } = await visitor.get(path);
+    expect(text).toContain('User ID at SAP Concur');
+    expect(text).toContain(parameters.id);
+    expect(text).not.toContain('Company ID');
   });
 
   it('is kept from every other browser', async () => {
@@ -300,6 +311,22 @@ describe('the progress page', () => {
     expect(page.text).toContain('Aurora &amp; Söhne');
     expect(page.text).toContain('Import your expense reports.');
     expect(page.text).not.toContain('http-equiv="refresh"');
+  });
+
+  it('holds its answer back until there is news, so that nobody reads a page that is over', async () => {
+    const { visitor, path, csrf, key } = await land(await rig.addApp());
+    await visitor.submit(path, { csrf });
+    await visitor.get(`${path}/progress`);
+    const [page] = await Promise.all([visitor.get(`${path}/progress`), rig.settle(key, { company: 'Aurora' })]);
+    expect(page.outcome).toBe('connected');
+  });
+
+  it('says so when it takes long', async () => {
+    const { visitor, path, csrf } = await land(await rig.addApp());
+    await visitor.submit(path, { csrf });
+    expect((await visitor.get(`${path}/progress`)).text).toContain('takes a few seconds');
+    rig.skip(20_000);
+    expect((await visitor.get(`${path}/progress`)).text).toContain('We try again by ourselves');
   });
 
   it('says how to try again after a failure', async () => {

@@ -17,7 +17,7 @@ import type { ConnectionKey } from '../../core/connection.ts';
 import { AppError } from '../../core/errors.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { Secret } from '../../core/secret.ts';
-import type { Landing } from '../../core/stores.ts';
+import type { App, Landing } from '../../core/stores.ts';
 import { buildVerificationCode, CODE_BYTES, verificationCodeContext } from '../../core/verification-code.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createCodeStore } from '../../db/code-store.ts';
@@ -53,6 +53,8 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080' } =
     ...systemClock,
     now: () => systemClock.now() + shift.ms,
     monotonic: () => systemClock.monotonic() + shift.ms,
+    // An answer that is held back for news is held back shortly.
+    sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 25, signal),
   };
 
   const lifecycle: LifecycleGateway = {
@@ -108,10 +110,10 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080' } =
     /** A browser of its own, at an address of its own. */
     visitor: (headers: Readonly<Record<string, string>> = {}): Visitor =>
       createVisitor(url, { 'x-forwarded-for': randomAddress(), ...headers }),
-    async addApp(landing: Partial<Landing> = {}): Promise<string> {
+    async addApp(landing: Partial<Landing> = {}, facts: Partial<Pick<App, 'principal'>> = {}): Promise<string> {
       const name = `app-${randomUUID().slice(0, 8)}`;
       const base = buildApp({ app: name });
-      await apps.apply({ ...base, landing: { ...base.landing, ...landing } });
+      await apps.apply({ ...base, ...facts, landing: { ...base.landing, ...landing } });
       return name;
     },
     async addCode(name: string, overrides: Partial<Parameters<typeof codes.create>[0]> = {}): Promise<string> {

@@ -29,7 +29,8 @@ const landing: Landing = {
   listingUrl: null,
   nextSteps: ['Invite "everybody"'],
 };
-const session = { id: 'sid-1', principal: PRINCIPAL, userId: null, csrf: 'the-csrf', ref: 'ref-1' };
+const subject = 'company';
+const session = { principal: PRINCIPAL, csrf: 'the-csrf', ref: 'ref-1' };
 const settled = { id: 'sid-1', principal: PRINCIPAL, failure: null };
 
 function titleOf(page: string): string {
@@ -71,7 +72,7 @@ describe('links of the apps file', () => {
 });
 
 describe('the landing page', () => {
-  const confirm = renderLandingPage({ texts: english, landing, session });
+  const confirm = renderLandingPage({ texts: english, landing, subject, session });
 
   it('says on its face that it belongs to SAP Concur, whose company it is about, and that nothing happened yet', () => {
     expect(confirm).toContain('SAP Concur');
@@ -96,8 +97,8 @@ describe('the landing page', () => {
 
   it('shows a wrong code as a summary, in the title and at the field', () => {
     const code = { ...landing, mode: 'verification-code' as const };
-    const fine = renderLandingPage({ texts: english, landing: code, session });
-    const wrong = renderLandingPage({ texts: english, landing: code, session, codeError: 'rejected' });
+    const fine = renderLandingPage({ texts: english, landing: code, subject, session });
+    const wrong = renderLandingPage({ texts: english, landing: code, subject, session, codeError: 'rejected' });
     expect(titleOf(fine)).not.toMatch(/^Error/);
     expect(titleOf(wrong)).toMatch(/^Error: /);
     expect(wrong).toContain('role="alert"');
@@ -108,8 +109,22 @@ describe('the landing page', () => {
     expect(fine).toContain('mailto:help@partner.example');
   });
 
+  it("speaks of the user where an app is the user's alone, and of no id where none is known yet", () => {
+    const user = renderLandingPage({ texts: english, landing, subject: 'user', session });
+    expect(user).toContain('User ID at SAP Concur');
+    expect(user).not.toMatch(/company/i);
+    const unknown = renderLandingPage({ texts: english, landing, subject, session: { ...session, principal: null } });
+    expect(unknown).not.toContain('<dl>');
+  });
+
+  it('sets a brand apart that is written from right to left, and no other', () => {
+    const page = renderLandingPage({ texts: english, landing: { ...landing, brand: 'שלום' }, subject, session });
+    expect(titleOf(page)).toContain('Connect SAP Concur to \u2068שלום\u2069');
+    expect(confirm).not.toMatch(/[\u2066-\u2069]/);
+  });
+
   it('leads to the sign-in page in mode sign-in, with no form that could complete it', () => {
-    const page = renderLandingPage({ texts: english, landing: { ...landing, mode: 'sign-in' }, session });
+    const page = renderLandingPage({ texts: english, landing: { ...landing, mode: 'sign-in' }, subject, session });
     expect(page).toContain('href="https://partner.example/sign-in?lang=en&amp;session=ref-1"');
     expect(page).not.toContain('<form');
   });
@@ -120,21 +135,21 @@ describe('the progress page', () => {
     renderProgressPage({
       texts: english,
       landing,
+      subject,
       session: { ...settled, status, failure },
       company: { name: 'Aurora & Sons', domain: 'aurora.example' },
     });
 
   it('loads itself again while it is pending, without scripts, and stops then', () => {
     expect(render('completed')).toContain('data-outcome="pending"');
-    expect(render('completed')).toContain('http-equiv="refresh" content="2"');
+    expect(render('completed')).toContain('http-equiv="refresh" content="0"');
     for (const status of ['connected', 'failed', 'lost'] as const) expect(render(status)).not.toContain('http-equiv');
   });
 
-  it('says so when it takes long, and asks less often', () => {
+  it('says so when it takes long', () => {
     const session = { ...settled, status: 'completed' as const };
-    const slow = renderProgressPage({ texts: english, landing, session, company: null, isSlow: true });
+    const slow = renderProgressPage({ texts: english, landing, subject, session, company: null, isSlow: true });
     expect(slow).toContain('does not answer at the moment');
-    expect(slow).toContain('content="15"');
   });
 
   it('names the company found, the next steps, that the window can be closed and how to disconnect', () => {
@@ -144,6 +159,31 @@ describe('the progress page', () => {
     expect(page).toContain('Invite &quot;everybody&quot;');
     expect(page).toContain('close this window');
     expect(page).toContain('Not your company?');
+  });
+
+  it('leaves out what is not known or not given: no empty line, list or link', () => {
+    const page = renderProgressPage({
+      texts: english,
+      landing: { ...landing, nextSteps: [], termsUrl: null, contactUrl: null },
+      subject,
+      session: { id: 'sid-1', principal: null, status: 'connected', failure: null },
+      company: null,
+    });
+    expect(page).toContain('did not tell its name');
+    expect(page).not.toMatch(/<(dd|dt|li|ol|p)[^>]*>\s*<\/\1>/);
+    expect(page).not.toMatch(/Next steps|Terms of use|Contact us|null|undefined/);
+  });
+
+  it('tells both ways to disconnect: at the partner and at SAP Concur', () => {
+    const page = renderProgressPage({
+      texts: english,
+      landing: { ...landing, brand: 'ERP', manageUrl: 'https://partner.example/manage' },
+      subject,
+      session: { ...settled, status: 'connected' },
+      company: null,
+    });
+    expect(page).toContain('<a href="https://partner.example/manage">Disconnect in ERP</a>');
+    expect(page).toContain('open the App Center, choose this app and press Disconnect');
   });
 
   it('says why it failed and how to try again, and what to tell the support', () => {

@@ -34,12 +34,22 @@ export const failureTopics = [
 ] as const;
 export type FailureTopic = (typeof failureTopics)[number];
 
+/** What a Connect is about: a company, or, for an app of Concur's "apps for me", the user alone. */
+export type Subject = 'company' | 'user';
+
 export interface Texts {
   /** For `<html lang>`. */
   readonly lang: string;
   readonly errorTitlePrefix: string;
   readonly integrationNote: (brand: string) => string;
-  readonly steps: { readonly label: string; readonly concur: string; readonly here: string; readonly done: string };
+  readonly steps: {
+    readonly label: string;
+    readonly concur: string;
+    readonly here: string;
+    readonly done: string;
+    /** Said by screen readers of a step that is behind. */
+    readonly over: string;
+  };
   readonly links: {
     readonly label: string;
     readonly support: string;
@@ -49,14 +59,16 @@ export interface Texts {
   };
   readonly landing: {
     readonly title: (brand: string) => string;
-    readonly lead: (brand: string) => string;
+    readonly lead: (brand: string, subject: Subject) => string;
     readonly nothingYet: string;
-    readonly companyId: string;
-    readonly userId: string;
+    readonly id: Readonly<Record<Subject, string>>;
   };
-  readonly confirm: { readonly explain: (brand: string) => string; readonly button: (brand: string) => string };
+  readonly confirm: {
+    readonly explain: (brand: string, subject: Subject) => string;
+    readonly button: (brand: string) => string;
+  };
   readonly code: {
-    readonly explain: (brand: string) => string;
+    readonly explain: (brand: string, subject: Subject) => string;
     readonly label: string;
     readonly hint: string;
     readonly noCode: string;
@@ -67,34 +79,35 @@ export interface Texts {
     readonly rejected: string;
   };
   readonly signIn: {
-    readonly explain: (brand: string) => string;
+    readonly explain: (brand: string, subject: Subject) => string;
     readonly button: (brand: string) => string;
     readonly noAccount: string;
     readonly signUp: string;
   };
   /** The last page of mode sign-in. */
   readonly signedIn: {
-    readonly question: (brand: string) => string;
+    readonly question: (brand: string, subject: Subject) => string;
     readonly account: (brand: string) => string;
     readonly button: string;
-    readonly notYours: string;
+    readonly notYours: Readonly<Record<Subject, string>>;
     readonly again: string;
     readonly backToSignIn: string;
   };
   readonly pending: {
     readonly title: string;
-    readonly body: (brand: string) => string;
+    readonly body: (brand: string, subject: Subject) => string;
     readonly slow: string;
     readonly stay: string;
+    readonly lookAgain: string;
   };
   readonly connected: {
     readonly title: (brand: string) => string;
-    readonly company: string;
-    readonly companyUnnamed: string;
+    readonly found: Readonly<Record<Subject, string>>;
+    readonly unnamed: string;
     readonly nextSteps: string;
     readonly close: string;
-    readonly notYours: string;
-    readonly disconnect: string;
+    readonly notYours: Readonly<Record<Subject, string>>;
+    readonly disconnect: (brand: string) => string;
     readonly disconnectInConcur: string;
   };
   readonly failed: {

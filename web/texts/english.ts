@@ -2,11 +2,15 @@ import type { Texts } from './catalogue.ts';
 
 const pressConnect = 'Go back to SAP Concur, open the App Center and press Connect again.';
 
+const whose = { company: "your company's data", user: 'your data' } as const;
+const what = { company: 'this company', user: 'this SAP Concur account' } as const;
+const yours = { company: 'your company', user: 'your SAP Concur account' } as const;
+
 export const english: Texts = {
   lang: 'en',
   errorTitlePrefix: 'Error: ',
-  integrationNote: (brand) => `${brand} is integrated with SAP Concur solutions.`,
-  steps: { label: 'Progress', concur: 'SAP Concur', here: 'Confirm', done: 'Connected' },
+  integrationNote: (brand) => `This is an integration of ${brand} with SAP Concur solutions.`,
+  steps: { label: 'Progress', concur: 'SAP Concur', here: 'Confirm', done: 'Connected', over: 'done' },
   links: {
     label: 'Help and legal',
     support: 'Support and help',
@@ -16,18 +20,18 @@ export const english: Texts = {
   },
   landing: {
     title: (brand) => `Connect SAP Concur to ${brand}`,
-    lead: (brand) =>
-      `You pressed Connect in SAP Concur. Complete this page, and ${brand} may work with your company's data there.`,
+    lead: (brand, subject) =>
+      `You pressed Connect in SAP Concur. Complete this page, and ${brand} may work with ${whose[subject]} there.`,
     nothingYet: 'Nothing has been connected yet. To stop here, just close this window.',
-    companyId: 'Company ID at SAP Concur',
-    userId: 'User ID at SAP Concur',
+    id: { company: 'Company ID at SAP Concur', user: 'User ID at SAP Concur' },
   },
   confirm: {
-    explain: (brand) => `Do you want to connect this company to ${brand}?`,
+    explain: (brand, subject) => `Do you want to connect ${what[subject]} to ${brand}?`,
     button: (brand) => `Connect to ${brand}`,
   },
   code: {
-    explain: (brand) => `Enter the verification code that ${brand} gave you. It shows that this company is yours.`,
+    explain: (brand, subject) =>
+      `Enter the verification code that ${brand} gave you. It shows that ${what[subject]} is yours.`,
     label: 'Verification code',
     hint: 'Ten letters and digits. Spaces, dashes and lower case are fine.',
     noCode: "You don't have a code?",
@@ -35,37 +39,43 @@ export const english: Texts = {
     button: 'Connect',
     summary: 'There is a problem',
     empty: 'Enter your verification code.',
-    rejected: 'This code is wrong, was used already or has expired. Check it, or ask for a new one.',
+    rejected: 'This code is wrong, was used already or has expired.',
   },
   signIn: {
-    explain: (brand) => `Sign in to ${brand}, so that we know which account this company belongs to.`,
+    explain: (brand, subject) => `Sign in to ${brand}, so that we know which account ${what[subject]} belongs to.`,
     button: (brand) => `Sign in to ${brand}`,
     noAccount: 'No account yet?',
     signUp: 'Sign up',
   },
   signedIn: {
-    question: (brand) => `You have signed in to ${brand}. Do you want to connect this company to this account?`,
+    question: (brand, subject) =>
+      `You have signed in to ${brand}. Do you want to connect ${what[subject]} to this account?`,
     account: (brand) => `Your account at ${brand}`,
     button: 'Connect',
-    notYours: 'Not your company, or not your account? Close this window, or',
+    notYours: {
+      company: 'Not your company, or not your account? Close this window, or',
+      user: 'Not your account? Close this window, or',
+    },
     again: 'sign in with another account',
     backToSignIn: 'Back to the sign-in',
   },
   pending: {
     title: 'Connecting…',
-    body: (brand) => `We are connecting your company to ${brand}. This takes a few seconds.`,
+    body: (brand, subject) => `We are connecting ${yours[subject]} to ${brand}. This takes a few seconds.`,
     slow: 'SAP Concur does not answer at the moment. We try again by ourselves, for a day if need be.',
     stay: 'This page goes on by itself. If you close it, the connection is still completed.',
+    lookAgain: 'Look again now',
   },
   connected: {
     title: (brand) => `SAP Concur is connected to ${brand}`,
-    company: 'Company found at SAP Concur',
-    companyUnnamed: 'SAP Concur did not tell its name.',
+    found: { company: 'Company found at SAP Concur', user: 'Account found at SAP Concur' },
+    unnamed: 'SAP Concur did not tell its name.',
     nextSteps: 'Next steps',
     close: 'You can close this window.',
-    notYours: 'Not your company?',
-    disconnect: 'Disconnect',
-    disconnectInConcur: 'Disconnect it in SAP Concur: open the App Center, choose this app and press Disconnect.',
+    notYours: { company: 'Not your company?', user: 'Not your account?' },
+    disconnect: (brand) => `Disconnect in ${brand}`,
+    disconnectInConcur:
+      'You can disconnect at any time in SAP Concur: open the App Center, choose this app and press Disconnect.',
   },
   failed: {
     heading: 'The connection could not be made',

@@ -3,11 +3,15 @@ import type { Texts } from './catalogue.ts';
 const pressConnect =
   'Gehen Sie zurück zu SAP Concur, öffnen Sie das App Center und klicken Sie erneut auf „Verbinden“.';
 
+const whose = { company: 'den Daten Ihres Unternehmens', user: 'Ihren Daten' } as const;
+const what = { company: 'dieses Unternehmen', user: 'dieses SAP-Concur-Konto' } as const;
+const yours = { company: 'Ihr Unternehmen', user: 'Ihr SAP-Concur-Konto' } as const;
+
 export const german: Texts = {
   lang: 'de',
   errorTitlePrefix: 'Fehler: ',
-  integrationNote: (brand) => `${brand} ist in SAP-Concur-Lösungen integriert.`,
-  steps: { label: 'Fortschritt', concur: 'SAP Concur', here: 'Bestätigen', done: 'Verbunden' },
+  integrationNote: (brand) => `Dies ist eine Integration von ${brand} mit SAP-Concur-Lösungen.`,
+  steps: { label: 'Fortschritt', concur: 'SAP Concur', here: 'Bestätigen', done: 'Verbunden', over: 'erledigt' },
   links: {
     label: 'Hilfe und Rechtliches',
     support: 'Support und Hilfe',
@@ -17,19 +21,18 @@ export const german: Texts = {
   },
   landing: {
     title: (brand) => `SAP Concur mit ${brand} verbinden`,
-    lead: (brand) =>
-      `Sie haben in SAP Concur auf „Verbinden“ geklickt. Mit dieser Seite erlauben Sie ${brand}, dort mit den Daten Ihres Unternehmens zu arbeiten.`,
+    lead: (brand, subject) =>
+      `Sie haben in SAP Concur auf „Verbinden“ geklickt. Mit dieser Seite erlauben Sie ${brand}, dort mit ${whose[subject]} zu arbeiten.`,
     nothingYet: 'Noch ist nichts verbunden. Zum Abbrechen schließen Sie einfach dieses Fenster.',
-    companyId: 'Unternehmens-ID bei SAP Concur',
-    userId: 'Benutzer-ID bei SAP Concur',
+    id: { company: 'Unternehmens-ID bei SAP Concur', user: 'Benutzer-ID bei SAP Concur' },
   },
   confirm: {
-    explain: (brand) => `Möchten Sie dieses Unternehmen mit ${brand} verbinden?`,
+    explain: (brand, subject) => `Möchten Sie ${what[subject]} mit ${brand} verbinden?`,
     button: (brand) => `Mit ${brand} verbinden`,
   },
   code: {
-    explain: (brand) =>
-      `Geben Sie den Bestätigungscode ein, den Sie von ${brand} erhalten haben. Er zeigt, dass dieses Unternehmen zu Ihnen gehört.`,
+    explain: (brand, subject) =>
+      `Geben Sie den Bestätigungscode ein, den Sie von ${brand} erhalten haben. Er zeigt, dass ${what[subject]} zu Ihnen gehört.`,
     label: 'Bestätigungscode',
     hint: 'Zehn Buchstaben und Ziffern. Leerzeichen, Bindestriche und Kleinschreibung sind erlaubt.',
     noCode: 'Sie haben keinen Code?',
@@ -37,41 +40,44 @@ export const german: Texts = {
     button: 'Verbinden',
     summary: 'Es gibt ein Problem',
     empty: 'Geben Sie Ihren Bestätigungscode ein.',
-    rejected:
-      'Dieser Code ist falsch, schon verwendet oder abgelaufen. Prüfen Sie ihn oder fordern Sie einen neuen an.',
+    rejected: 'Dieser Code ist falsch, schon verwendet oder abgelaufen.',
   },
   signIn: {
-    explain: (brand) =>
-      `Melden Sie sich bei ${brand} an, damit wir wissen, zu welchem Konto dieses Unternehmen gehört.`,
+    explain: (brand, subject) =>
+      `Melden Sie sich bei ${brand} an, damit wir wissen, zu welchem Konto ${what[subject]} gehört.`,
     button: (brand) => `Bei ${brand} anmelden`,
     noAccount: 'Noch kein Konto?',
     signUp: 'Registrieren',
   },
   signedIn: {
-    question: (brand) =>
-      `Sie haben sich bei ${brand} angemeldet. Möchten Sie dieses Unternehmen mit diesem Konto verbinden?`,
+    question: (brand, subject) =>
+      `Sie haben sich bei ${brand} angemeldet. Möchten Sie ${what[subject]} mit diesem Konto verbinden?`,
     account: (brand) => `Ihr Konto bei ${brand}`,
     button: 'Verbinden',
-    notYours: 'Nicht Ihr Unternehmen oder nicht Ihr Konto? Schließen Sie dieses Fenster, oder',
+    notYours: {
+      company: 'Nicht Ihr Unternehmen oder nicht Ihr Konto? Schließen Sie dieses Fenster, oder',
+      user: 'Nicht Ihr Konto? Schließen Sie dieses Fenster, oder',
+    },
     again: 'melden Sie sich mit einem anderen Konto an',
     backToSignIn: 'Zurück zur Anmeldung',
   },
   pending: {
     title: 'Verbindung wird hergestellt …',
-    body: (brand) => `Wir verbinden Ihr Unternehmen mit ${brand}. Das dauert einige Sekunden.`,
+    body: (brand, subject) => `Wir verbinden ${yours[subject]} mit ${brand}. Das dauert einige Sekunden.`,
     slow: 'SAP Concur antwortet derzeit nicht. Wir versuchen es von selbst weiter, nötigenfalls einen Tag lang.',
     stay: 'Diese Seite aktualisiert sich selbst. Auch wenn Sie sie schließen, wird die Verbindung fertiggestellt.',
+    lookAgain: 'Jetzt nachsehen',
   },
   connected: {
     title: (brand) => `SAP Concur ist mit ${brand} verbunden`,
-    company: 'Gefundenes Unternehmen bei SAP Concur',
-    companyUnnamed: 'SAP Concur hat keinen Namen genannt.',
+    found: { company: 'Gefundenes Unternehmen bei SAP Concur', user: 'Gefundenes Konto bei SAP Concur' },
+    unnamed: 'SAP Concur hat keinen Namen genannt.',
     nextSteps: 'Nächste Schritte',
     close: 'Sie können dieses Fenster schließen.',
-    notYours: 'Nicht Ihr Unternehmen?',
-    disconnect: 'Verbindung trennen',
+    notYours: { company: 'Nicht Ihr Unternehmen?', user: 'Nicht Ihr Konto?' },
+    disconnect: (brand) => `In ${brand} trennen`,
     disconnectInConcur:
-      'Trennen Sie die Verbindung in SAP Concur: App Center öffnen, diese App wählen und auf „Trennen“ klicken.',
+      'In SAP Concur lässt sich die Verbindung jederzeit trennen: App Center öffnen, diese App wählen und auf „Trennen“ klicken.',
   },
   failed: {
     heading: 'Die Verbindung konnte nicht hergestellt werden',
