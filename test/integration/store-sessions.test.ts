@@ -69,17 +69,22 @@ function complete(
   session: Session,
   {
     codeFingerprint,
+    ticketId,
     nowMs = NOW_MS + 1_000,
     address = session.addressFingerprint,
   }: {
     readonly codeFingerprint?: string;
+    readonly ticketId?: string;
     readonly nowMs?: number;
     readonly address?: string;
   } = {},
 ): Promise<CompleteResult<Aggregate>> {
   const { app, id, principal } = session;
-  const code = codeFingerprint === undefined ? {} : { codeFingerprint };
-  return sessions.complete({ app, id, nowMs, addressFingerprint: address, ...code }, (aggregate) => ({
+  const proof = {
+    ...(codeFingerprint === undefined ? {} : { codeFingerprint }),
+    ...(ticketId === undefined ? {} : { ticketId }),
+  };
+  return sessions.complete({ app, id, nowMs, addressFingerprint: address, ...proof }, (aggregate) => ({
     result: aggregate,
     changes: aggregate.connection === null ? { connection: buildNewConnection({ app, principal }) } : {},
   }));
@@ -101,6 +106,7 @@ describe('a browser session', () => {
     expect([requestToken, addressFingerprint]).not.toContain(undefined);
     expect(await sessions.maybeOne(app, session.id)).toEqual({
       ...visible,
+      ticket: null,
       status: 'open',
       failure: null,
       codeTries: 0,
@@ -349,6 +355,87 @@ describe('a verification code', () => {
     expect((await complete(await openSession(app), { codeFingerprint: randomUUID() })).outcome).toBe('rate-limited');
     const elsewhere = await openSession(await createApp());
     expect((await complete(elsewhere, { codeFingerprint: randomUUID() })).outcome).toBe('code-rejected');
+  });
+});
+
+describe('a ticket', () => {
+  const act = { actor: 'client:c', reason: null, correlationId: 'r' };
+  const TTL_MS = 120_000;
+
+  async function issue(session: NewBrowserSession, overrides: { readonly nowMs?: number } = {}) {
+    const { nowMs = NOW_MS } = overrides;
+    const ticket = { app: session.app, id: session.id, ticketId: randomUUID(), nowMs };
+    const customerRef = `customer of ${ticket.ticketId}`;
+    const isIssued = await sessions.issueTicket({ ...ticket, customerRef, expiresAtMs: nowMs + TTL_MS }, act);
+    return { ...ticket, customerRef, isIssued };
+  }
+
+  it('is found with the session, also by the name that the partner knows', async () => {
+    const session = await openSession(await createApp());
+    const { ticketId, customerRef } = await issue(session);
+    const found = await sessions.maybeOneByRef(session.ref);
+    expect(found?.ticket).toEqual({ id: ticketId, customerRef, expiresAtMs: NOW_MS + TTL_MS, isPresented: false });
+    expect(found).toEqual(await sessions.maybeOne(session.app, session.id));
+    expect(await sessions.maybeOneByRef(session.id)).toBeNull();
+  });
+
+  it('completes the session once, and names the customer of the connect', async () => {
+    const session = await openSession(await createApp());
+    const { ticketId, customerRef } = await issue(session);
+    const outcomes = await Promise.all([complete(session, { ticketId }), complete(session, { ticketId })]);
+    expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['already', 'completed']);
+    const done = outcomes.find(({ outcome }) => outcome === 'completed');
+    expect(done?.outcome === 'completed' && done.result?.sessions[0]?.customerRef).toBe(customerRef);
+    expect((await sessions.maybeOne(session.app, session.id))?.ticket).toBeNull();
+    expect((await issue(session)).isIssued).toBe(false);
+  });
+
+  it('takes the place of the one before, presented or not', async () => {
+    const session = await openSession(await createApp());
+    const first = await issue(session);
+    expect(await sessions.presentTicket(first)).toBe(true);
+    const second = await issue(session);
+    expect((await sessions.maybeOne(session.app, session.id))?.ticket?.isPresented).toBe(false);
+    expect(await sessions.presentTicket(first)).toBe(false);
+    expect(await sessions.dropTicket(first, act)).toBe(false);
+    expect((await complete(session, first)).outcome).toBe('ticket-rejected');
+    expect((await complete(session, second)).outcome).toBe('completed');
+  });
+
+  it('counts until its last moment', async () => {
+    const session = await openSession(await createApp());
+    const ticket = await issue(session);
+    const late = { ...ticket, nowMs: NOW_MS + TTL_MS };
+    expect(await sessions.presentTicket(late)).toBe(false);
+    expect((await complete(session, late)).outcome).toBe('ticket-expired');
+    expect((await complete(session, { ...ticket, nowMs: late.nowMs - 1 })).outcome).toBe('completed');
+  });
+
+  it('is void once another browser has brought it, unless its own was first', async () => {
+    const session = await openSession(await createApp());
+    const stray = await issue(session);
+    expect(await sessions.dropTicket({ ...stray, ticketId: 'another' }, act)).toBe(false);
+    expect(await sessions.dropTicket(stray, act)).toBe(true);
+    expect((await complete(session, stray)).outcome).toBe('ticket-rejected');
+    const own = await issue(session);
+    await sessions.presentTicket(own);
+    expect(await sessions.dropTicket(own, act)).toBe(false);
+    expect((await complete(session, own)).outcome).toBe('completed');
+  });
+
+  it('is made for open sessions of that app alone, and keeps them from idling', async () => {
+    const session = await openSession(await createApp());
+    expect((await issue({ ...session, app: await createApp() })).isIssued).toBe(false);
+    expect((await issue({ ...session, id: randomUUID() })).isIssued).toBe(false);
+    expect((await issue(session, { nowMs: session.expiresAtMs })).isIssued).toBe(false);
+    expect((await issue(session, { nowMs: NOW_MS + 1_000 })).isIssued).toBe(true);
+    expect((await sessions.maybeOne(session.app, session.id))?.lastSeenAtMs).toBe(NOW_MS + 1_000);
+  });
+
+  it('of none opens nothing', async () => {
+    const session = await openSession(await createApp());
+    expect((await complete(session, { ticketId: '' })).outcome).toBe('ticket-rejected');
+    expect((await sessions.maybeOne(session.app, session.id))?.status).toBe('open');
   });
 });
 
