@@ -1,5 +1,6 @@
 /** One line and one measurement a request, by the route's pattern: a path may hold a company's id, a query a token. */
 import type { Log } from '../../core/ports.ts';
+import { callerSlot } from '../auth/authorize.ts';
 import type { Context, Step } from '../route.ts';
 import { problemCodeSlot } from './problems.ts';
 import { requestIdSlot } from './request-id.ts';
@@ -19,6 +20,7 @@ export function accessLog({ log, measure }: { readonly log: Log; readonly measur
       const status = String(ctx.status);
       const method = methodOf(ctx.method);
       const code = problemCodeSlot.maybe(ctx);
+      const client = callerSlot.maybe(ctx)?.clientId;
       measure.observe({ route, method, status }, seconds);
       const fields = {
         route,
@@ -26,6 +28,7 @@ export function accessLog({ log, measure }: { readonly log: Log; readonly measur
         status: ctx.status,
         ms: Math.round(seconds * 1_000),
         request_id: requestIdSlot.get(ctx),
+        ...(client === undefined ? {} : { client }),
         ...(code === undefined ? {} : { code }),
       };
       log[levelOf(route, ctx.status)](fields, 'request');
@@ -36,7 +39,12 @@ export function accessLog({ log, measure }: { readonly log: Log; readonly measur
 /** A defect is an error, a dependency that is away a warning; that a process is not ready, `health.ts` says once. */
 function levelOf(route: string, status: number): 'debug' | 'info' | 'warn' | 'error' {
   if (status >= 500 && !(route === '/readyz' && status === 503)) return status === 500 ? 'error' : 'warn';
-  return isRoutine(route) ? 'debug' : 'info';
+  return isRoutine(route) && !isRefusal(status) ? 'debug' : 'info';
+}
+
+/** Somebody tried what is not theirs: never a routine. */
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403 || status === 429;
 }
 
 /** Asked by machines all the time: their lines would bury the others. Reads are counted by the metrics. */

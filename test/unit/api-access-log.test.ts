@@ -1,5 +1,6 @@
 /** How loud the access log is: an operator reads it for what went wrong, not for what machines ask all the time. */
 import { describe, expect, it } from 'vitest';
+import { callerSlot } from '../../api/auth/authorize.ts';
 import { accessLog } from '../../api/middleware/access-log.ts';
 import { problems } from '../../api/middleware/problems.ts';
 import { requestIdSlot } from '../../api/middleware/request-id.ts';
@@ -75,6 +76,18 @@ describe('the line of a request', () => {
       level: 'warn',
       fields: { status: 503, code: 'database-unavailable' },
     });
+  });
+
+  it.each([
+    ['unauthenticated', 401],
+    ['forbidden', 403],
+    ['rate-limited', 429],
+  ] as const)('tells of a refusal (%s) on every route, and of whom', async (code, status) => {
+    const line = await requestLine('/v1/apps/:app/connections/:principal/token', (ctx) => {
+      callerSlot.set(ctx, { clientId: 'c1', actor: 'client:c1', scopes: new Set(), apps: [], principals: null });
+      throw new AppError(code, 'no');
+    });
+    expect(line).toMatchObject({ level: 'info', fields: { status, code, client: 'c1' } });
   });
 
   it('names the code of a mistake of the caller', async () => {
