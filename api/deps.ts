@@ -101,8 +101,13 @@ export interface Caller {
 }
 
 export interface Authenticator {
-  /** The caller behind a bearer token. Throws `unauthenticated`. */
-  authenticate(bearer: string): Promise<Caller>;
+  /**
+   * The caller behind a bearer token that came from an address; the request counts `cost` in the limit of its client.
+   * Throws `unauthenticated`, `rate-limited`, and `provider-unavailable` when its issuer can't be asked for its keys.
+   */
+  authenticate(bearer: string, from: { readonly address: string; readonly cost: number }): Promise<Caller>;
+  /** Counts a request without any bearer token. Throws `rate-limited` when too many such came from there. */
+  refuse(address: string): void;
 }
 
 export interface Health {

@@ -38,8 +38,12 @@ import { createApp } from './app.ts';
 import { createAppDirectory } from './app-directory.ts';
 import { applyApps } from './apply-apps.ts';
 import { createAuthenticator } from './auth/authenticator.ts';
+import { createCallerLimits } from './auth/caller-limits.ts';
 import { createClientDirectory } from './auth/client-directory.ts';
 import { createClientKeyIssuer } from './auth/client-key-issuer.ts';
+import { createExternalIssuer } from './auth/external-issuer.ts';
+import { createIssuerHttp } from './auth/issuer-http.ts';
+import { createIssuerKeys } from './auth/issuer-keys.ts';
 import { createLocalTokenIssuer } from './auth/local-issuer.ts';
 import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
@@ -111,6 +115,8 @@ await runMain('evergrant api', async () => {
   });
   shutdown.onClose('reads', () => reads.close());
   const directory = createAppDirectory(apps, clock);
+  const issuerHttp = createIssuerHttp({ httpsProxy: config.httpsProxy ?? '', noProxy: config.noProxy ?? '' });
+  shutdown.onClose('issuers', () => issuerHttp.close());
   const issuerKeys = createLocalIssuer({ keys: createIssuerKeyStore(pool), vault, clock });
 
   const deps: ApiDeps = {
@@ -154,10 +160,16 @@ await runMain('evergrant api', async () => {
         ...(config.authIssuers.some(({ kind }) => kind === 'local')
           ? [createLocalTokenIssuer({ issuer: config.publicUrl, keys: issuerKeys, clock })]
           : []),
+        ...config.authIssuers.flatMap((settings) => {
+          if (settings.kind === 'local') return [];
+          const keys = createIssuerKeys({ ...settings, http: issuerHttp, clock, log });
+          return [createExternalIssuer({ settings, keys, clock })];
+        }),
         createClientKeyIssuer({ clients, clock }),
       ],
       clients,
       clock,
+      limits: createCallerLimits(clock),
     }),
     issuerKeys,
     health: createHealth({

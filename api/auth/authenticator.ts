@@ -1,5 +1,5 @@
 /**
- * Who a bearer token is by. A token that was verified once is known by its SHA-256 until it expires, so that the
+ * Who a bearer token is by. A token that was verified once is known by its SHA-256 for some minutes, so that the
  * read of an access token costs no signature check; what its client may do is looked up every time.
  */
 import { createHash } from 'node:crypto';
@@ -7,12 +7,21 @@ import { decodeJwt, errors } from 'jose';
 import { AppError, isAppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { BoundedMap } from '../bounded-map.ts';
-import type { Authenticator } from '../deps.ts';
+import type { Authenticator, Caller } from '../deps.ts';
 import { buildCaller, type VerifiedToken } from './caller.ts';
+import type { CallerLimits } from './caller-limits.ts';
 import type { ClientDirectory } from './client-directory.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 const CAPACITY = 10_000;
+/** After that a signature is checked again: the key may have been withdrawn. */
+const KNOWN_MS = 10 * 60_000;
+
+interface KnownToken {
+  readonly verified: VerifiedToken;
+  /** On the monotonic clock. */
+  readonly verifiedAtMs: number;
+}
 
 /** Its errors say what is wrong and quote nothing of the token. */
 export function createAuthenticator(deps: {
@@ -20,16 +29,23 @@ export function createAuthenticator(deps: {
   readonly issuers: readonly TokenIssuer[];
   readonly clients: ClientDirectory;
   readonly clock: Clock;
+  readonly limits: CallerLimits;
 }): Authenticator {
-  const { issuers, clients, clock } = deps;
-  const known = new BoundedMap<string, VerifiedToken>(CAPACITY);
+  const { issuers, clients, clock, limits } = deps;
+  const known = new BoundedMap<string, KnownToken>(CAPACITY);
 
-  async function verifyOnce(token: string): Promise<VerifiedToken> {
-    const digest = createHash('sha256').update(token).digest('base64');
+  function maybeKnown(digest: string): VerifiedToken | null {
     const before = known.get(digest);
-    if (before !== undefined && before.expiresAtMs > clock.now()) return before;
+    const holds =
+      before !== undefined &&
+      before.verified.expiresAtMs > clock.now() &&
+      clock.monotonic() - before.verifiedAtMs < KNOWN_MS;
+    return holds ? before.verified : null;
+  }
+
+  async function verifyNew(token: string, digest: string): Promise<VerifiedToken> {
     const verified = await verifySignature(token);
-    known.set(digest, verified);
+    known.set(digest, { verified, verifiedAtMs: clock.monotonic() });
     return verified;
   }
 
@@ -49,13 +65,30 @@ export function createAuthenticator(deps: {
     }
   }
 
+  async function findCaller(token: string, address: string): Promise<Caller> {
+    const digest = createHash('sha256').update(token).digest('base64');
+    let verified = maybeKnown(digest);
+    if (verified === null) {
+      limits.assertMayTry(address);
+      verified = await verifyNew(token, digest);
+    }
+    const ceiling = verified.ceiling ?? (await clients.maybeOne(verified.clientId));
+    if (ceiling === null) throw refused('Its client is unknown, expired or revoked.');
+    return buildCaller(verified, ceiling);
+  }
+
   return {
-    async authenticate(token) {
-      const verified = await verifyOnce(token);
-      const client = await clients.maybeOne(verified.clientId);
-      if (client === null) throw refused('Its client is unknown, expired or revoked.');
-      return buildCaller(verified, client);
+    async authenticate(token, { address, cost }) {
+      try {
+        const caller = await findCaller(token, address);
+        limits.countRequest(caller.clientId, cost);
+        return caller;
+      } catch (error) {
+        if (isAppError(error, 'unauthenticated')) limits.countRefusal(address);
+        throw error;
+      }
     },
+    refuse: (address) => limits.countRefusal(address),
   };
 }
 

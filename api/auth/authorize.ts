@@ -1,4 +1,5 @@
 /** The steps at the head of every partner route: who calls, and may they? All before any look-up. */
+import { z } from 'zod';
 import type { Act } from '../../core/audit-entry.ts';
 import { AppError } from '../../core/errors.ts';
 import type { ConnectionKey } from '../../core/connection.ts';
@@ -13,6 +14,8 @@ import { mayUseApp, mayUsePrincipal } from './caller.ts';
 
 export const callerSlot = createSlot<Caller>('caller');
 const principalSlot = createSlot<string>('principal');
+/** By its name, so that an answer can say what is wrong. */
+const principalParams = z.object({ principal: principalId });
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
@@ -22,15 +25,18 @@ export function beyondToken(message: string, scope?: Scope): AppError {
   return new AppError('forbidden', message, { details });
 }
 
-export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>): Step {
+/** `cost`: what the request counts for in the limit of its client. */
+export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>, cost = 1): Step {
   return async (ctx, next) => {
+    const address = ctx.request.ip;
     const given = ctx.get('authorization');
     const bearer = BEARER.exec(given)?.[1];
     if (bearer === undefined) {
+      authenticator.refuse(address);
       const details = /^Bearer\b/i.test(given) ? {} : { challenge: 'none' };
       throw new AppError('unauthenticated', 'Send a bearer token: Authorization: Bearer ...', { details });
     }
-    callerSlot.set(ctx, await authenticator.authenticate(bearer));
+    callerSlot.set(ctx, await authenticator.authenticate(bearer, { address, cost }));
     await next();
   };
 }
@@ -53,7 +59,7 @@ export const requireApp: Step = (ctx, next) => {
 
 /** The principal of the path is one of the caller's. */
 export const requirePrincipal: Step = (ctx, next) => {
-  const principal = parseInput(principalId, ctx.params.principal);
+  const { principal } = parseInput(principalParams, { principal: ctx.params.principal });
   if (!mayUsePrincipal(callerSlot.get(ctx), principal)) {
     throw beyondToken('This caller may not use that principal.');
   }

@@ -10,16 +10,21 @@ export interface VerifiedToken {
   /** Lower-case UUIDs; null: every principal of its apps. */
   readonly principals: readonly string[] | null;
   readonly expiresAtMs: number;
+  /** What its issuer may give at most; absent: what the client of ours may do that it is for. */
+  readonly ceiling?: Ceiling;
 }
 
-/** Who asks, and what for: the token's claims within the ceilings of its client. */
-export function buildCaller(token: VerifiedToken, client: ApiClient): Caller {
+/** What a token can't go beyond, whatever it claims. */
+export type Ceiling = Pick<ApiClient, 'scopes' | 'apps' | 'principals'>;
+
+/** Who asks, and what for: the token's claims within the ceiling of its client or issuer. */
+export function buildCaller(token: VerifiedToken, ceiling: Ceiling): Caller {
   return {
     clientId: token.clientId,
     actor: `client:${token.clientId}`,
-    scopes: new Set(scopes.filter((scope) => token.scopes.has(scope) && client.scopes.includes(scope))),
-    apps: narrow(token.apps, client.apps),
-    principals: narrowPrincipals(token.principals, client.principals),
+    scopes: new Set(scopes.filter((scope) => token.scopes.has(scope) && ceiling.scopes.includes(scope))),
+    apps: narrow(token.apps, ceiling.apps),
+    principals: narrowPrincipals(token.principals, ceiling.principals),
   };
 }
 

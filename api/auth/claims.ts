@@ -15,10 +15,9 @@ export function parseClaims(payload: JWTPayload, clientId: string): VerifiedToke
   };
 }
 
+/** One string with spaces (RFC 8693 section 4.2), or an array, as some providers have it. */
 function parseScope(scope: unknown): readonly string[] {
-  if (scope === undefined) return [];
-  if (typeof scope !== 'string') throw malformed('scope');
-  return scope.split(' ').filter((word) => word !== '');
+  return parseWords('scope', scope).flatMap((words) => words.split(' ').filter((word) => word !== ''));
 }
 
 /** A string or an array of strings. */

@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { malformed, parseClaims } from './claims.ts';
 import type { ClientDirectory } from './client-directory.ts';
-import { AUDIENCE, CLOCK_TOLERANCE_SECONDS, type TokenIssuer } from './token-issuer.ts';
+import { assertTimes, AUDIENCE, CLOCK_TOLERANCE_SECONDS, type TokenIssuer } from './token-issuer.ts';
 
 /** Longest life of a token that a client signed itself. */
 const LONGEST_LIFE_SECONDS = 5 * 60;
@@ -33,9 +33,8 @@ export function createClientKeyIssuer(deps: { readonly clients: ClientDirectory;
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(clock.now()),
       });
-      const { exp = 0, iat = 0, client_id: clientId = issuer } = payload;
-      const nowSeconds = clock.now() / 1_000;
-      if (exp - iat > LONGEST_LIFE_SECONDS || iat > nowSeconds + CLOCK_TOLERANCE_SECONDS) throw malformed('iat or exp');
+      assertTimes(payload, LONGEST_LIFE_SECONDS, clock.now());
+      const { client_id: clientId = issuer } = payload;
       if (clientId !== issuer) throw malformed('client_id');
       return parseClaims(payload, issuer);
     },

@@ -1,6 +1,7 @@
 /** Access tokens for partner services, and what they tell about ones that SAP Concur refused. */
 import { type ConnectionKey, isLiving } from '../../core/connection.ts';
 import { actOf, authenticate, keyOf, requireApp, requirePrincipal, requireScope } from '../auth/authorize.ts';
+import { TOKEN_READ_COST } from '../auth/caller-limits.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { ApiDeps } from '../deps.ts';
 import { bodyInput, queryInput } from '../input.ts';
@@ -32,7 +33,7 @@ function readToken(deps: ApiDeps): Route {
       answers: [{ status: 200, description: 'The token', body: tokenResource }],
     },
     steps: [
-      authenticate(deps),
+      authenticate(deps, TOKEN_READ_COST),
       requireScope('tokens:read'),
       requireApp,
       requirePrincipal,

@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import { createAppDirectory } from '../../api/app-directory.ts';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';
+import { createCallerLimits } from '../../api/auth/caller-limits.ts';
 import { createClientDirectory } from '../../api/auth/client-directory.ts';
 import { createClientKeyIssuer } from '../../api/auth/client-key-issuer.ts';
 import { createLocalTokenIssuer } from '../../api/auth/local-issuer.ts';
@@ -133,6 +134,7 @@ export async function createPartnerRig() {
         ],
         clients: directory,
         clock,
+        limits: createCallerLimits(clock),
       }),
       issuerKeys,
       health: createHealth({
