@@ -8,7 +8,7 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { AppError } from '../core/errors.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse } from '../core/ports.ts';
-import { TransportError, transportKindOf } from './transport-error.ts';
+import { bareCause, TransportError, transportKindOf } from './transport-error.ts';
 
 export interface HttpSettings {
   /** Scheme, host and port of every host that may be called: `originsOf(dataCentres)`. */
@@ -150,7 +150,9 @@ function exchange(
         },
         onResponseError(_controller, error) {
           const kind = transportKindOf(error);
-          settle(() => reject(new TransportError(kind, sent, `The call failed on the wire (${kind}).`, error)));
+          settle(() =>
+            reject(new TransportError(kind, sent, `The call failed on the wire (${kind}).`, bareCause(error))),
+          );
         },
       },
     );

@@ -16,6 +16,19 @@ export class TransportError extends Error implements TransportFailure {
   }
 }
 
+/**
+ * The HTTP client's error without what it hangs on it: the parser's keeps the bytes that it did not understand, and
+ * those may repeat the request, the secrets in its URL included.
+ */
+export function bareCause(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error) || depth === 5) return undefined;
+  const cause = bareCause(error.cause, depth + 1);
+  const bare = new Error(error.message, cause === undefined ? undefined : { cause });
+  bare.name = error.name;
+  if (error.stack !== undefined) bare.stack = error.stack;
+  return 'code' in error ? Object.assign(bare, { code: error.code }) : bare;
+}
+
 /** Whether a rejection of `Http.send` tells what happened on the wire; anything else is a defect. */
 export function isTransportFailure(value: unknown): value is TransportFailure {
   return typeof value === 'object' && value !== null && 'transport' in value && 'sent' in value;
