@@ -47,6 +47,6 @@ ${session.principal !== null && html`<dt>${texts.landing.id[subject]}</dt><dd cl
 <input type="hidden" name="ticket" value="${ticket}">
 <button class="button" type="submit">${button}</button>
 </form>
-<p>${texts.signedIn.notYours[subject]} <a href="${landingPath}">${texts.signedIn.again}</a></p>`,
+<p>${texts.signedIn.notYours[subject]} <a href="${landingPath}">${texts.signedIn.again}</a>.</p>`,
   });
 }
