@@ -1,10 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { exportJWK, flattenedDecrypt, generateKeyPair, type CryptoKey, type FlattenedJWE } from 'jose';
 import type { Pool } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseImportFile } from '../../cli/import-file.ts';
+import { createDataCentres, publishedDataCentres } from '../../concur/data-centres.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
 import type { Vault } from '../../core/ports.ts';
@@ -18,6 +22,7 @@ import { evergrant } from './cli-terminal.ts';
 import { silentLog } from './db-silent-log.ts';
 import { buildApp, buildFullConnection } from './store-fixtures.ts';
 
+const root = fileURLToPath(new URL('../../', import.meta.url));
 const key = randomBytes(32).toString('base64url');
 
 let database: TestDatabase;
@@ -154,6 +159,28 @@ describe('connections export', () => {
     expect(
       (await evergrant(keeper, ['connections', 'export', app, join(folder, 'no', 'x'), '--recipient', jwk])).code,
     ).toBe(2);
+  });
+
+  it('is opened by the program in docs/migrating.md, into lines that an import takes', async () => {
+    const app = await addApp();
+    const { connection } = await addConnection(app, { geolocation: 'https://us2.api.concursolutions.com' });
+    const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { extractable: true, crv: 'P-256' });
+    const [jwk, own, file] = ['jwk.json', 'own.json', 'out.ndjson'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(jwk, JSON.stringify(await exportJWK(publicKey)));
+    await writeFile(own, JSON.stringify(await exportJWK(privateKey)));
+    await evergrant(keeper, ['connections', 'export', app, file, '--recipient', jwk]);
+    const docs = await readFile(join(root, 'docs/migrating.md'), 'utf8');
+    const program = join(folder, 'open.mjs');
+    await writeFile(program, /```js\n([\s\S]*?)```/.exec(docs)?.[1] ?? '');
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const { stdout } = spawnSync(process.execPath, [program, own], { input: await readFile(file), encoding: 'utf8' });
+    const { rows, invalid } = parseImportFile(stdout, { app, dataCentres: createDataCentres(publishedDataCentres) });
+    expect(invalid).toEqual([]);
+    expect(rows.map(({ principal }) => principal)).toEqual([connection.principal]);
   });
 
   it('leaves a token out that does not open, says so, and ends with 1', async () => {
