@@ -20,6 +20,7 @@ import { completeVariables } from './running.ts';
 import type { Terminal } from './terminal.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
 import type { Bench } from './verb.ts';
+import { addWebhooks } from './webhooks.ts';
 
 /** What looks at the installation itself. */
 const ownCheck: ReadonlySet<string> = new Set(['migrate', 'doctor', 'keys']);
@@ -81,6 +82,7 @@ function createProgram(bench: Bench, variables: Variables): Command {
   addClients(program, bench);
   addCodes(program, bench);
   addKeys(program, bench);
+  addWebhooks(program, bench);
   addReconcile(program, bench);
   addMigrate(program, terminal, () => parseConfig(variables, 'migrate'));
   return program;

@@ -14,6 +14,7 @@ import type {
   ConnectionStore,
 } from '../core/stores.ts';
 import { AppError } from '../core/errors.ts';
+import type { WebhookStore } from '../core/webhooks.ts';
 import { createAppStore } from '../db/app-store.ts';
 import { createAppTroubleStore } from '../db/app-trouble.ts';
 import { createAuditStore } from '../db/audit-store.ts';
@@ -29,6 +30,7 @@ import { createKeyRotationStore, type KeyRotationStore } from '../db/key-rotatio
 import { createPool } from '../db/pool.ts';
 import { createReconcileStore } from '../db/reconcile-store.ts';
 import { createSealedCellStore, type SealedCellStore } from '../db/sealed-cells.ts';
+import { createWebhookStore } from '../db/webhook-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Config } from '../runtime/settings.ts';
 import { kekFingerprints } from '../vault/kek.ts';
@@ -54,6 +56,7 @@ export interface Toolbox {
   readonly dataCentres: DataCentres;
   readonly keyRotation: KeyRotationStore;
   readonly sealedCells: SealedCellStore;
+  readonly webhooks: WebhookStore;
   /** Throws `configuration-invalid` for a database of another mode, or of other keys than those in hand. */
   assertOwn(): Promise<void>;
   /** Throws `configuration-invalid` without the keys that belong to the database. */
@@ -104,6 +107,7 @@ export function createToolbox(config: Config, user: string): Toolbox {
     dataCentres: createDataCentres(config.dataCentres),
     keyRotation: createKeyRotationStore(pool),
     sealedCells: createSealedCellStore(pool),
+    webhooks: createWebhookStore(pool),
     assertOwn: () => assertNotForeign(pool, installation),
     vault,
     issuer: async () => createLocalIssuer({ keys: createIssuerKeyStore(pool), vault: await vault(), clock }),

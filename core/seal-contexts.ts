@@ -11,5 +11,6 @@ export const sealContexts = {
   /** The answer to a connect while nobody knows whose connection it will be. */
   unidentifiedAnswer: (sessionId: string) => `connect_sessions:${sessionId}:answer`,
   clientSecret: (secretId: string) => `app_secrets:${secretId}:client_secret`,
+  webhookSecret: (secretId: string) => `webhook_secrets:${secretId}:secret`,
   issuerKey: (kid: string) => `issuer_keys:${kid}:private_jwk`,
 } as const;

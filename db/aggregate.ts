@@ -20,6 +20,7 @@ import {
 import { loadCrowd, writeEvidence } from './crowd.ts';
 import { eventColumns } from './event-row.ts';
 import { notifyStatement } from './notice-channel.ts';
+import { writeOutbox } from './outbox.ts';
 import { lockKey, type Outcome, type Send, type Statement } from './query.ts';
 import { buildConnectSession, connectSessionColumns, connectSessionKeeps, type SessionRow } from './session-row.ts';
 
@@ -111,6 +112,7 @@ function buildWrites(key: ConnectionKey, before: Aggregate, changes: Changes): S
   for (const entry of changes.events ?? []) {
     writes.push(buildInsert('connection_events', eventColumns, { entry, connectionId }));
   }
+  writes.push(...writeOutbox(connection, changes.events ?? []));
   if (changes.terminalEvidence !== undefined) writes.push(...writeEvidence(connection, changes.terminalEvidence));
   if (isNews(before.connection, connection, changes)) {
     const { version } = connection;

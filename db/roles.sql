@@ -20,7 +20,7 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE ON terminal_evidence, brakes TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE, DELETE
     ON access_tokens, refresh_attempts, connect_sessions, verification_codes, verification_failures, app_trouble,
-      idempotency_keys
+      idempotency_keys, outbox, webhook_deliveries, disabled_webhooks, webhook_secrets
     TO evergrant_app;
   GRANT SELECT, INSERT, UPDATE ON token_readers TO evergrant_app;
   -- The mode stays what it was; the fingerprint follows a rotation of the key-encryption key.

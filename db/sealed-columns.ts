@@ -73,6 +73,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     contextOf: sealContexts.clientSecret,
   },
   {
+    table: 'webhook_secrets',
+    key: 'id',
+    column: 'sealed',
+    place: ['id'],
+    contextOf: sealContexts.webhookSecret,
+  },
+  {
     table: 'issuer_keys',
     key: 'kid',
     column: 'sealed_private_jwk',

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { timeOf } from './columns.ts';
 import { sweepIdempotencyKeys } from './idempotency-store.ts';
 import { query, transact } from './query.ts';
+import { createWebhookStore } from './webhook-store.ts';
 
 /** How many rows a sweep removed, by what they were. */
 export interface Swept {
@@ -10,6 +11,7 @@ export interface Swept {
   readonly sessions: number;
   readonly verificationFailures: number;
   readonly idempotencyKeys: number;
+  readonly webhooks: number;
   /** Months of the audit trails that went as a whole, and rows of none. */
   readonly auditMonths: number;
   readonly auditRows: number;
@@ -21,6 +23,8 @@ const HOUR_MS = 3_600_000;
 const SESSION_RETENTION_MS = 30 * DAY_MS;
 /** So long after its death a connection can be revived. */
 const DEAD_TOKEN_RETENTION_MS = 30 * DAY_MS;
+/** So long what was told can be told again. */
+const WEBHOOK_RETENTION_MS = 30 * DAY_MS;
 /** Unless told otherwise. */
 const AUDIT_RETENTION_MS = 400 * DAY_MS;
 /** Months for which the audit trail has partitions, this one included. */
@@ -66,8 +70,9 @@ export function createSweeper(
       });
       await query(pool, 'SELECT ensure_event_partitions($1::date, $2)', [isoDay(nowMs), MONTHS_AHEAD]);
       const idempotencyKeys = await sweepIdempotencyKeys(pool, nowMs);
+      const webhooks = await createWebhookStore(pool).sweep(nowMs - WEBHOOK_RETENTION_MS);
       const [accessTokens = 0, attempts = 0, sessions = 0, verificationFailures = 0] = counts;
-      const swept = { accessTokens, attempts, sessions, verificationFailures, idempotencyKeys };
+      const swept = { accessTokens, attempts, sessions, verificationFailures, idempotencyKeys, webhooks };
       // Last, because it gives up where somebody holds the trail.
       return { ...swept, ...(await dropExpiredEvents(pool, auditRetentionMs)) };
     },

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { Secret } from '../core/secret.ts';
 import type { App } from '../core/stores.ts';
+import { webhookTypes } from '../core/webhooks.ts';
 import type { Environment } from './environment.ts';
 import { readText } from './environment.ts';
 import { mayBePlain } from './network.ts';
@@ -14,16 +15,6 @@ export interface AppEntry {
   readonly app: App;
   readonly clientSecret: Secret;
 }
-
-const webhookEvents = [
-  'connection.connected',
-  'connection.suspended',
-  'connection.recovered',
-  'connection.expiring',
-  'connection.reauthorization_required',
-  'connection.revoked',
-  'connection.moved',
-] as const;
 
 /** Reads and parses the file at `path`; what is wrong is reported to `env` under `APPS_FILE`. */
 export function readAppsFile(path: string, env: Environment, development: boolean): readonly AppEntry[] {
@@ -180,7 +171,7 @@ function appSchema(development: boolean) {
   const webhook = z.strictObject({
     url: link(),
     events: z
-      .array(z.enum(webhookEvents, { error: `must be one of ${webhookEvents.join(', ')}` }))
+      .array(z.enum(webhookTypes, { error: `must be one of ${webhookTypes.join(', ')}` }))
       .min(1, 'must name at least one event'),
   });
 

@@ -24,6 +24,7 @@ import { createIntakeStore } from '../db/intake-store.ts';
 import { createPool } from '../db/pool.ts';
 import { createReconcileStore } from '../db/reconcile-store.ts';
 import { createSweeper } from '../db/sweeper.ts';
+import { createWebhookStore } from '../db/webhook-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { loadConfig, refreshPolicyOf } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -50,6 +51,8 @@ import { keepReconcilerSchedule } from './reconciler-schedule.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { repeatSweeps } from './sweeps.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
+import { repeatDeliveries } from './webhooks/deliver.ts';
+import { createPoster } from './webhooks/post.ts';
 import { CALLS_AT_ONCE, createWorker } from './worker.ts';
 
 /** Under `npm start` the whole tree has 15 s to end. */
@@ -157,6 +160,18 @@ await runMain('evergrant worker', async () => {
 
   void keepReconcilerSchedule({ client, taskQueue, clock, log, signal: shutdown.signal });
   void repeatSweeps({ sweeper: createSweeper(pool, config), clock, log, signal: shutdown.signal });
+
+  const poster = createPoster({ allowLoopback: config.mode === 'development' });
+  const deliveries = repeatDeliveries({
+    ...{ apps, vault, poster, policy, clock, log },
+    store: createWebhookStore(pool),
+    signal: shutdown.signal,
+    onLag: (lagMs) => metrics.outboxLagSeconds.set(lagMs / 1_000),
+  });
+  shutdown.onClose('webhooks', async () => {
+    await deliveries;
+    await poster.close();
+  });
 
   let isRunning = true;
   if (config.workerPort !== null) {

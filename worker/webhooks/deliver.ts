@@ -1,0 +1,103 @@
+/**
+ * Sends what lies in the outbox, every second what is due: signed, a bounded number at once, again for days where an
+ * endpoint fails. A message that was sent may be sent once more after a crash; its id stays the same.
+ */
+import { buildConnectionResource, formatTime } from '../../core/connection-resource.ts';
+import type { Clock, Log, Vault } from '../../core/ports.ts';
+import { type RefreshPolicy, upkeepOf } from '../../core/refresh-policy.ts';
+import { sealContexts } from '../../core/seal-contexts.ts';
+import type { App } from '../../core/stores.ts';
+import { type Delivery, type DeliveryOutcome, nextDeliveryAtMs, type WebhookStore } from '../../core/webhooks.ts';
+import { connectionWorkflowId } from '../../workflows/contract.ts';
+import { signatureHeaders } from '../../vault/webhook-signature.ts';
+import type { Poster } from './post.ts';
+
+export interface CourierDeps {
+  readonly store: WebhookStore;
+  readonly apps: { one(app: string): Promise<{ readonly app: App }> };
+  readonly vault: Pick<Vault, 'open'>;
+  readonly poster: Poster;
+  readonly policy: RefreshPolicy;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Told after every round how old the oldest undelivered message is. */
+  readonly onLag: (lagMs: number) => void;
+}
+
+const EVERY_MS = 1_000;
+/** After trouble with the database. */
+const TROUBLE_PAUSE_MS = 10_000;
+const AT_ONCE = 20;
+/** Longer than a try can take. */
+const LEASE_MS = 60_000;
+
+/** Runs until the signal; never rejects. */
+export async function repeatDeliveries(deps: CourierDeps): Promise<void> {
+  const { store, clock, log, signal } = deps;
+  while (!signal.aborted) {
+    let pauseMs = EVERY_MS;
+    try {
+      const due = await store.claim({ nowMs: clock.now(), leaseMs: LEASE_MS, limit: AT_ONCE });
+      await Promise.all(due.map((delivery) => deliver(deps, delivery)));
+      deps.onLag(await store.lagMs(clock.now()));
+      if (due.length === AT_ONCE) pauseMs = 0;
+    } catch (error) {
+      log.warn({ err: error }, 'the outbox could not be read; trying again');
+      pauseMs = TROUBLE_PAUSE_MS;
+    }
+    await clock.sleep(pauseMs, signal).catch(() => undefined);
+  }
+}
+
+async function deliver(deps: CourierDeps, delivery: Delivery): Promise<void> {
+  const { store, clock, log } = deps;
+  const outcome = await attempt(deps, delivery);
+  const { app, messageId, url, type, attempts } = delivery;
+  const fields = { app, messageId, origin: new URL(url).origin, type, attempts, outcome };
+  if (outcome.kind === 'delivered') log.debug(fields, 'webhook delivered');
+  else log.warn(fields, outcome.kind === 'gone' ? 'the endpoint wants no more webhooks' : 'webhook not delivered');
+  await store.settle(delivery, outcome, clock.now());
+}
+
+async function attempt(deps: CourierDeps, delivery: Delivery): Promise<DeliveryOutcome> {
+  const { clock, poster } = deps;
+  const failed = (status: number | null, error: string, retryAfterMs: number | null = null): DeliveryOutcome => ({
+    kind: 'failed',
+    status,
+    error,
+    nextAtMs: nextDeliveryAtMs(delivery.attempts, clock.now(), retryAfterMs),
+  });
+  try {
+    const { headers, body } = await buildMessage(deps, delivery);
+    const { status, retryAfter } = await poster.post(delivery.url, headers, body);
+    if (status >= 200 && status < 300) return { kind: 'delivered', status };
+    if (status === 410) return { kind: 'gone', status };
+    return failed(status, 'refused-by-endpoint', secondsOf(retryAfter));
+  } catch (error) {
+    return failed(null, error instanceof Error ? error.message : 'failed');
+  }
+}
+
+async function buildMessage(
+  { store, apps, vault, policy, clock }: CourierDeps,
+  { app: name, messageId, type, connection, atMs }: Delivery,
+): Promise<{ readonly headers: Record<string, string>; readonly body: string }> {
+  const sentAtMs = clock.now();
+  const [{ app }, sealed] = await Promise.all([apps.one(name), store.secrets(name, sentAtMs)]);
+  const secrets = await Promise.all(sealed.map((one) => vault.open(one.sealed, sealContexts.webhookSecret(one.id))));
+  const data =
+    connection === null
+      ? { app: name }
+      : buildConnectionResource(connection, {
+          upkeep: upkeepOf(policy, connection, atMs),
+          listingUrl: app.landing.listingUrl,
+          workflowId: connectionWorkflowId(connection),
+        });
+  const body = JSON.stringify({ type, timestamp: formatTime(atMs), data });
+  return { headers: signatureHeaders(secrets, { messageId, sentAtMs, body }), body };
+}
+
+function secondsOf(retryAfter: string | null): number | null {
+  return retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : null;
+}
