@@ -90,6 +90,7 @@ async function buildEnvironment(
     TEMPORAL_NAMESPACE: settings.temporal.namespace,
     CONCUR_BASE_URIS: concur.baseUris,
   };
+  if (concur.legacyBaseUris !== null) environment.CONCUR_LEGACY_BASE_URIS = concur.legacyBaseUris;
   // A variable and its `_FILE` twin must not both be set: what the user gave stays as it was given.
   if (settings.databaseUrl === null) environment.DATABASE_URL = database.url;
   if (settings.keks.length === 0) {

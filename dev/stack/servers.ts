@@ -64,13 +64,17 @@ export async function bringTemporal(input: BringUpInput): Promise<TemporalServic
 export interface ConcurService {
   /** In the form of `CONCUR_BASE_URIS`. */
   readonly baseUris: string;
+  /** In the form of `CONCUR_LEGACY_BASE_URIS`; null: as the environment says, or the published ones. */
+  readonly legacyBaseUris: string | null;
   /** Null when it is not the embedded sandbox. */
   readonly sandboxUrl: string | null;
 }
 
 export async function bringConcur(input: BringUpInput): Promise<ConcurService> {
   const { plan, home, settings, variables, programs, say } = input;
-  if (plan.sandboxPort === null) return { baseUris: variables.CONCUR_BASE_URIS ?? '', sandboxUrl: null };
+  if (plan.sandboxPort === null) {
+    return { baseUris: variables.CONCUR_BASE_URIS ?? '', legacyBaseUris: null, sandboxUrl: null };
+  }
   const url = await startNodePart(input, {
     id: 'sandbox',
     name: 'Concur sandbox',
@@ -92,8 +96,15 @@ export async function bringConcur(input: BringUpInput): Promise<ConcurService> {
     headers: { accept: 'application/json' },
     signal: input.signal,
   });
-  const { baseUris } = (await response.json()) as { readonly baseUris: Readonly<Record<string, string>> };
-  return { baseUris: JSON.stringify(baseUris), sandboxUrl };
+  const { baseUris, legacyBaseUris } = (await response.json()) as Readonly<
+    Record<'baseUris' | 'legacyBaseUris', Readonly<Record<string, string>>>
+  >;
+  const isGiven = (variables.CONCUR_LEGACY_BASE_URIS ?? '') !== '';
+  return {
+    baseUris: JSON.stringify(baseUris),
+    legacyBaseUris: isGiven ? null : JSON.stringify(legacyBaseUris),
+    sandboxUrl,
+  };
 }
 
 /** How parts on this machine reach the API, which may be published under another address. */

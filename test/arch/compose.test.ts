@@ -126,6 +126,8 @@ describe('docker-compose.yml', () => {
     const config = parseSandboxConfig(environmentOf('sandbox'));
     const worker = JSON.parse(environmentOf('worker').CONCUR_BASE_URIS ?? '');
     expect(Object.values(worker)).toEqual(Object.keys(worker).map((name) => `${config.publicUrl}/${name}`));
+    const legacy = JSON.parse(environmentOf('worker').CONCUR_LEGACY_BASE_URIS ?? '');
+    expect(Object.values(legacy)).toEqual(Object.keys(legacy).map((name) => `${config.publicUrl}/${name}`));
     expect(config.apps).toMatchObject(JSON.parse(buildSandboxApps({ publicUrl: 'http://localhost:8080' })));
     expect(JSON.parse(read('deploy/apps.json'))).toEqual(
       JSON.parse(buildAppsFile({ sandboxUrl: 'http://localhost:9400' })),

@@ -185,7 +185,10 @@ describe('what a development stack makes for itself', () => {
     const text = buildAppsFile({ sandboxUrl: 'http://127.0.0.1:9400' });
     const apps = parseApps(text, { env, development: true, folder });
     expect(env.problems()).toEqual([]);
-    expect(apps.map(({ app }) => app.landing.mode).sort()).toEqual(['confirm', 'sign-in', 'verification-code']);
+    expect(new Set(apps.map(({ app }) => app.landing.mode))).toEqual(
+      new Set(['confirm', 'sign-in', 'verification-code']),
+    );
+    expect(apps.map(({ app }) => [app.flow, app.principal])).toContainEqual(['app-center-legacy', 'user']);
     const onFile = JSON.parse(buildSandboxApps({ publicUrl: 'http://localhost:8080' })) as readonly object[];
     expect(onFile).toEqual(
       demoApps.map(({ app, clientId, clientSecret }) =>
