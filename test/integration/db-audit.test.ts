@@ -1,5 +1,6 @@
 /** The audit trail in the database: who may do what to it, how it ends, and that every act leaves its row. */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createAppStore } from '../../db/app-store.ts';
@@ -346,6 +347,20 @@ describe('every act without a connection', () => {
     const { rows } = await pool.query<{ line: string }>(`SELECT audit_events::text AS line FROM audit_events`);
     expect(rows.length).toBeGreaterThan(5);
     for (const { line } of rows) expect(line).not.toMatch(/sealed|fingerprint|clientSecret|"jwk": ?\{/);
+  });
+});
+
+describe('the questions of docs/operations-audit.md', () => {
+  it('are answered, also for the application itself', async () => {
+    const page = readFileSync(new URL('../../docs/operations-audit.md', import.meta.url), 'utf8');
+    const sql = [...page.matchAll(/```sql\n([^`]+)```/g)].flatMap(([, block = '']) => block.split(/;\n/));
+    const questions = sql
+      .filter((text) => text.trim() !== '')
+      .map((text) => text.replaceAll('REQUEST-ID', 'request-1'));
+    expect(questions).toHaveLength(4);
+    const answers = [];
+    for (const text of questions) answers.push((await pool.query(text)).rows);
+    expect(answers[0]).toEqual([expect.objectContaining({ type: 'code.created', actor: 'client:c1' })]);
   });
 });
 
