@@ -1,5 +1,6 @@
 /** Output for people (tables, lists of facts) and for programs (JSON). */
 import type { ConnectionResource } from '../core/connection-resource.ts';
+import { paint, styleOf } from './colors.ts';
 import type { Terminal } from './terminal.ts';
 
 type Cell = string | number | boolean | null;
@@ -14,16 +15,23 @@ function clean(cell: Cell): string {
 export function printTable(terminal: Terminal, header: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const lines = [header.map((name) => name.toUpperCase()), ...rows.map((row) => row.map(clean))];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)));
-  for (const line of lines) {
-    const cells = line.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length));
-    terminal.out(`${cells.join('  ').trimEnd()}\n`);
+  for (const [index, line] of lines.entries()) {
+    const cells = line.map((cell, column) => {
+      const isLast = column === line.length - 1;
+      const padding = isLast ? '' : ' '.repeat((widths[column] ?? 0) - [...cell].length);
+      return paint(terminal, cell, index === 0 ? 'strong' : styleOf(cell)) + padding;
+    });
+    terminal.out(`${cells.join('  ')}\n`);
   }
 }
 
 /** One fact a line. */
 export function printFacts(terminal: Terminal, facts: readonly (readonly [string, Cell])[]): void {
   const width = Math.max(...facts.map(([name]) => name.length));
-  for (const [name, value] of facts) terminal.out(`${name.padEnd(width)}  ${clean(value)}\n`);
+  for (const [name, value] of facts) {
+    const text = clean(value);
+    terminal.out(`${paint(terminal, name.padEnd(width), 'faint')}  ${paint(terminal, text, styleOf(text))}\n`);
+  }
 }
 
 export function printJson(terminal: Terminal, value: unknown): void {

@@ -32,6 +32,11 @@ const WRONG_USE = 2;
 const UNDEFINED_TABLE = '42P01';
 const UNDEFINED_COLUMN = '42703';
 
+const EXIT_CODES = `
+Each of them has --help, and every verb --json. Secrets are read from standard input or a file, never from an argument.
+Beside a running \`npm start\` its database and Temporal are found; else the environment says where they are.
+Exit codes: 0 done, 1 failed, 2 wrong use, 75 try again, 78 the environment is wrong.`;
+
 /** Never throws: failures are told on the terminal. */
 export async function runCli(argv: readonly string[], variables: Variables, terminal: Terminal): Promise<number> {
   let toolbox: Toolbox | undefined;
@@ -71,7 +76,8 @@ function createProgram(bench: Bench, variables: Variables): Command {
     .version(readVersion())
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
-    .showHelpAfterError('(--help shows what there is)');
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', EXIT_CODES);
   // Wrong use has been told by now; whatever the verb is, it is not for another installation's database.
   program.hook('preAction', async (_program, verb) => {
     const names = [verb.name(), verb.parent?.name() ?? ''];

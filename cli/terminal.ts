@@ -10,6 +10,8 @@ export interface Terminal {
   err(text: string): void;
   /** Shows how far a long verb is, in place of what it showed before; absent when no person looks on. */
   progress?(text: string): void;
+  /** Whether who reads the results sees colours and wants them. */
+  readonly hasColors?: boolean;
   readonly input: Readable;
   /** Name of the person at the keyboard, for the audit trail. */
   readonly user: string;
