@@ -1,7 +1,7 @@
 /**
  * What an answer of SAP Concur means for a connection. The one place that decides.
  *
- * Judged by Concur's own code first, the OAuth `error` next, the HTTP status last. Guarantees: a living connection
+ * Judged by Concur's own code first, its words and the OAuth `error` next, the HTTP status last. Guarantees: a living connection
  * is called `dead` only by a code that says so for a refresh; no outage, rate limit, unknown code or trouble with
  * the app's own credentials can do it, whatever else the answer says.
  *
@@ -185,6 +185,27 @@ const byOAuthError: ReadonlyMap<string, Row> = new Map([
   ['unsupported_grant_type', always(requestRefused)],
 ]);
 
+/**
+ * Words that stand where Concur has no codes: the migration's (Concur's docs, Migration), and the `Error` element of the
+ * flow of before 2017. That element has no code at all, so it fails a connect, which can be tried again, and never ends
+ * a living grant.
+ */
+const byProviderCode: ReadonlyMap<string, Row> = new Map([
+  ['INVALIDTOKEN', requestTokenRow],
+  ['INVALIDAPP', always(requestRefused)],
+  ['INVALIDSCOPES', always(requestRefused)],
+  ['UNAUTHORIZED', always(clientRefused)],
+  [
+    'LEGACY_ERROR',
+    {
+      exchange: badRequestToken,
+      refresh: grantRefused,
+      revoke: revokeUnverified,
+      'client-credentials': requestRefused,
+    },
+  ],
+]);
+
 const deniedRow: Row = {
   exchange: denied,
   refresh: denied,
@@ -227,11 +248,14 @@ export function judge(grant: ConcurGrant, failure: ConcurFailure): Verdict {
 
 /** What Concur's code, or else the OAuth error, says. Null: neither says anything that can be believed. */
 function rulingOfWords(grant: ConcurGrant, failure: ConcurFailure & { kind: 'answer' }): Ruling | null {
-  const { concurCode, oauthError, status, geolocation } = failure;
+  const { concurCode, oauthError, providerCode, status, geolocation } = failure;
   if (concurCode === 16 && geolocation === 'foreign') return movedToForeign;
   const coded = concurCode === null ? undefined : byCode.get(concurCode)?.[grant];
   // A server that is in trouble proves nothing about a grant, whatever code it sends along.
   if (coded !== undefined && !(isFinal(coded) && isServiceTrouble(status))) return coded;
+  const worded =
+    concurCode === null && providerCode !== undefined ? byProviderCode.get(providerCode)?.[grant] : undefined;
+  if (worded !== undefined && !isServiceTrouble(status)) return worded;
   // A code that nobody knows makes its `error` unknown as well.
   const named = concurCode === null && oauthError !== null ? byOAuthError.get(oauthError)?.[grant] : undefined;
   return named !== undefined && !isServiceTrouble(status) ? named : null;

@@ -183,6 +183,31 @@ describe('an answer without a code', () => {
   });
 });
 
+describe('a word of Concur where it has no code', () => {
+  it.each([
+    ['INVALIDTOKEN', 'dead', 'request-token-rejected'],
+    ['INVALIDAPP', 'malformed', 'request-refused'],
+    ['INVALIDSCOPES', 'malformed', 'request-refused'],
+    ['UNAUTHORIZED', 'app-blocked', 'client-refused'],
+    ['LEGACY_ERROR', 'dead', 'request-token-rejected'],
+  ] as const)('says of a connect what is wrong: %s', (providerCode, outcome, reason) => {
+    for (const status of [200, 400, 401]) {
+      const verdict = judge('exchange', answer(status, { providerCode }));
+      expect(verdict).toMatchObject({ outcome, reason, mayHaveRotated: false });
+    }
+    expect(judge('exchange', answer(503, { providerCode })).outcome).toBe('transient');
+  });
+
+  it('never ends a living grant: an error in XML says no more than that it is one', () => {
+    for (const status of [200, 400, 401, 403]) {
+      const verdict = judge('refresh', answer(status, { providerCode: 'LEGACY_ERROR' }));
+      expect(verdict).toMatchObject({ outcome: 'suspended', reason: 'grant-refused', alarm: true });
+      expect(judge('revoke', answer(status, { providerCode: 'LEGACY_ERROR' }))).toMatchObject(unverified);
+    }
+    expect(judge('refresh', answer(400, { providerCode: 'LEGACY_ERROR', concurCode: 61 })).outcome).toBe('app-blocked');
+  });
+});
+
 describe('no usable answer', () => {
   const kinds = ['timeout', 'reset', 'refused', 'dns', 'tls', 'other'] as const;
 
