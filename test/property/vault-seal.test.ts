@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Vault } from '../../core/ports.ts';
 import { Secret } from '../../core/secret.ts';
 import type { StoredDataKey } from '../../core/stores.ts';
-import { createVault } from '../../vault/vault.ts';
+import { kidOf, sealedHeader } from '../../vault/jwe.ts';
+import { createVault, type KeyedVault } from '../../vault/vault.ts';
 
 const keys: StoredDataKey[] = [];
 const dataKeys = {
@@ -14,7 +14,7 @@ const dataKeys = {
   },
 };
 const kek = { kid: 'k1', key: new Secret(Buffer.alloc(32, 7).toString('base64url')) };
-let vault: Vault;
+let vault: KeyedVault;
 beforeAll(async () => {
   vault = await createVault({ keks: [kek], dataKeys });
 });
@@ -75,6 +75,33 @@ describe('what the vault seals', () => {
         expect(one).not.toBe(two);
       }),
       { numRuns: 25 },
+    );
+  });
+});
+
+describe('the header of a sealed value', () => {
+  it('is the one by which values under its key are found in the database, whatever is sealed', async () => {
+    await fc.assert(
+      fc.asyncProperty(text, context, async (value, place) => {
+        const sealed = await vault.seal(new Secret(value), place);
+        expect(sealed.split('.')[0]).toBe(sealedHeader(kidOf(sealed)));
+        expect(kidOf(sealedHeader(vault.currentKid()))).toBe(vault.currentKid());
+      }),
+    );
+  });
+
+  it('never comes out of anything but a header', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.base64String(),
+          fc.json().map((json) => btoa(encodeURI(json))),
+        ),
+        (garbage) => {
+          expect(() => kidOf(garbage)).toThrow(expect.objectContaining({ code: 'internal' }));
+        },
+      ),
     );
   });
 });
