@@ -11,12 +11,14 @@ import { acceptConnect } from '../../core/exchange-transaction.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { Secret } from '../../core/secret.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
-import type { ConnectionStore } from '../../core/stores.ts';
+import type { App, ConnectionStore } from '../../core/stores.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createDataKeyStore } from '../../db/data-key-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { createSessionStore } from '../../db/session-store.ts';
+import type { NewApp } from '../../dev/sandbox/model/directory.ts';
+import type { App as ConcurApp } from '../../dev/sandbox/model/types.ts';
 import { createSandbox, type SandboxOptions } from '../../dev/sandbox/sandbox.ts';
 import { createVault } from '../../vault/vault.ts';
 import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
@@ -67,21 +69,27 @@ export async function createBackend(
     TEMPORAL_NAMESPACE: temporal.namespace,
     EVERGRANT_KEKS: `${kek.kid}:${kek.key.reveal()}`,
     CONCUR_BASE_URIS: JSON.stringify(sandbox.baseUris),
+    CONCUR_LEGACY_BASE_URIS: JSON.stringify(sandbox.legacyBaseUris),
   };
   const concurApps = new Map([['demo', concurApp]]);
   await putApp('demo', concurApp);
   const processes = new Set<BackendProcess>();
 
   /** One more app of the partner, with a rotation of its own. */
-  async function addApp(app: string, rotation: 'same' | 'lax' | 'strict'): Promise<void> {
-    const added = sandbox.addApp({ connectUri: `http://127.0.0.1:1/connect/${app}`, rotation });
+  async function addApp(
+    app: string,
+    rotation: 'same' | 'lax' | 'strict',
+    { atConcur = {}, facts = {} }: { readonly atConcur?: Partial<NewApp>; readonly facts?: Partial<App> } = {},
+  ): Promise<ConcurApp> {
+    const added = sandbox.addApp({ connectUri: `http://127.0.0.1:1/connect/${app}`, rotation, ...atConcur });
     concurApps.set(app, added);
-    await putApp(app, added);
+    await putApp(app, added, facts);
+    return added;
   }
 
-  async function putApp(app: string, { clientId, secrets }: typeof concurApp): Promise<void> {
+  async function putApp(app: string, { clientId, secrets }: ConcurApp, facts: Partial<App> = {}): Promise<void> {
     const apps = createAppStore(pool);
-    await apps.apply(buildApp({ app, clientId }));
+    await apps.apply(buildApp({ app, clientId, ...facts }));
     const id = randomUUID();
     const secret = new Secret(secrets.at(-1)?.value ?? '');
     const [sealed, fingerprint] = await Promise.all([

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createIntake, type IntakeRequest } from '../../api/intake.ts';
+import { createIntake } from '../../api/intake.ts';
+import type { IntakeRequest } from '../../api/intake-port.ts';
 import { createLifecycleGateway } from '../../api/lifecycle-gateway.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { Secret } from '../../core/secret.ts';
@@ -20,6 +21,7 @@ const log = { debug: silent, info: silent, warn: silent, error: silent };
 
 let backend: Backend;
 let intake: ReturnType<typeof createIntake>;
+let intakes: ReturnType<typeof createIntakeStore>;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -30,6 +32,7 @@ beforeAll(async () => {
     () => lifecycle.close(),
     () => pool.end(),
   );
+  intakes = createIntakeStore(pool);
   intake = createIntake({
     clock: systemClock,
     rng: systemRng,
@@ -37,7 +40,7 @@ beforeAll(async () => {
     policy: defaultRefreshPolicy,
     requestTokenTtlMs: 86_400_000,
     connections: backend.connections,
-    intakes: createIntakeStore(pool),
+    intakes,
     lifecycle,
   });
   await backend.startWorker();
@@ -70,6 +73,22 @@ async function refreshTokenOf(principalId: string): Promise<string> {
   });
   const body = (await response.json()) as { readonly refresh_token: string };
   return body.refresh_token;
+}
+
+/** Of the App Center flow of before 2017, and the one that its tokens migrate to. */
+async function addLegacyApps() {
+  const name = randomUUID().slice(0, 8);
+  const legacyFacts = { flow: 'app-center-legacy', principal: 'user' } as const;
+  const legacy = await backend.addApp(`old-${name}`, 'same', {
+    atConcur: { flow: 'app-center-legacy' },
+    facts: legacyFacts,
+  });
+  const facts = { principal: 'user', legacyClientId: legacy.clientId } as const;
+  const next = await backend.addApp(`new-${name}`, 'same', { atConcur: { legacyClientId: legacy.clientId }, facts });
+  return {
+    legacy: { ...legacy, app: buildApp({ app: `old-${name}`, clientId: legacy.clientId, ...legacyFacts }) },
+    next: { ...next, app: buildApp({ app: `new-${name}`, clientId: next.clientId, ...facts }) },
+  };
 }
 
 function bring(given: Partial<IntakeRequest> & { readonly secret: string }): Promise<unknown> {
@@ -170,5 +189,88 @@ describe('an import', () => {
     expect(await backend.connection(key)).toMatchObject({ version: 1 });
     expect(await bring({ ...brought, replace: true })).toMatchObject({ outcome: 'connected', isNew: false });
     expect(await backend.connection(key)).toMatchObject({ state: 'active', version: 2 });
+  });
+});
+
+describe('a developer login', () => {
+  it("makes the user's own connection, whose id nobody has said", async () => {
+    const company = addCompany('eu2');
+    const user = backend.sandbox.addUser({ companyId: company.id });
+    const secret = JSON.stringify({ username: user.login, password: user.password });
+    // The user lives elsewhere: Concur says where.
+    expect(await bring({ kind: 'password', secret, dataCentre: 'us2' })).toEqual({
+      outcome: 'connected',
+      principal: user.id,
+      isNew: true,
+    });
+    expect(await backend.connection({ app: 'demo', principal: user.id })).toMatchObject({
+      state: 'active',
+      principalType: 'user',
+      identity: 'proven',
+      dataCentre: 'eu2',
+    });
+  });
+
+  it('with a wrong password fails, and keeps nothing of it', async () => {
+    const user = backend.sandbox.addUser({ companyId: addCompany().id });
+    const sessionId = randomUUID();
+    const secret = JSON.stringify({ username: user.login, password: 'guessed' });
+    expect(await bring({ kind: 'password', secret, sessionId })).toEqual({ outcome: 'failed', code: 'connect-failed' });
+    expect(await intakes.maybeOne('demo', sessionId)).toMatchObject({
+      status: 'failed',
+      credential: null,
+      answer: null,
+    });
+  });
+});
+
+describe('the App Center flow of before 2017', () => {
+  it('keeps its one-year token like a grant: read, refreshed with itself, revoked', async () => {
+    const { legacy } = await addLegacyApps();
+    const user = backend.sandbox.addUser({ companyId: addCompany('eu2').id, webServicesAdmin: true });
+    const { clientId, app } = legacy;
+    const { requestToken } = backend.sandbox.pressConnect({ clientId, principalId: user.id, userId: user.id });
+    const done = await bring({ app, kind: 'legacy-code', secret: requestToken, dataCentre: 'www' });
+    expect(done).toMatchObject({ outcome: 'connected', isNew: true });
+    const { principal } = done as { readonly principal: string };
+    const key = { app: app.app, principal };
+    const connection = await backend.connection(key);
+    expect(connection).toMatchObject({ state: 'active', principalType: 'legacy-user', dataCentre: 'eu1', version: 1 });
+    const stored = await backend.connections.maybeAccessToken(key);
+    expect(stored?.token?.tokenType).toBe('OAuth');
+
+    await backend.handle(key).executeUpdate('refresh', { args: [{}] });
+    expect(await backend.connection(key)).toMatchObject({ state: 'active', version: 2 });
+    await backend.handle(key).executeUpdate('revoke', { args: [{}] });
+    expect(await backend.connection(key)).toMatchObject({ state: 'revoked' });
+    expect(backend.sandbox.isConnected({ clientId, principalId: user.id })).toBe(false);
+  });
+
+  it('refuses a code that Concur does not know', async () => {
+    const { legacy } = await addLegacyApps();
+    const brought = { app: legacy.app, kind: 'legacy-code', secret: 'made-up', dataCentre: 'www' } as const;
+    expect(await bring(brought)).toMatchObject({ outcome: 'failed' });
+  });
+
+  it('is left without the customer: its refresh token becomes one of OAuth2', async () => {
+    const { legacy, next } = await addLegacyApps();
+    const user = backend.sandbox.addUser({ companyId: addCompany('us2').id });
+    const old = backend.sandbox.legacyToken({ clientId: legacy.clientId, userId: user.id });
+    const secret = JSON.stringify({ refresh_token: old.refreshValue, legacy_client_id: legacy.clientId });
+    const brought = { app: next.app, kind: 'legacy-refresh-token', secret, dataCentre: 'us2' } as const;
+    expect(await bring(brought)).toEqual({ outcome: 'connected', principal: user.id, isNew: true });
+    expect(await backend.connection({ app: next.app.app, principal: user.id })).toMatchObject({
+      state: 'active',
+      principalType: 'user',
+      identity: 'proven',
+      dataCentre: 'us2',
+    });
+  });
+
+  it('fails a migration of a token that is none, and leaves it with who brought it', async () => {
+    const { legacy, next } = await addLegacyApps();
+    const secret = JSON.stringify({ refresh_token: 'made-up', legacy_client_id: legacy.clientId });
+    const brought = { app: next.app, kind: 'legacy-refresh-token', secret, dataCentre: 'us2' } as const;
+    expect(await bring(brought)).toEqual({ outcome: 'failed', code: 'connect-failed' });
   });
 });
