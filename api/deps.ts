@@ -7,7 +7,7 @@ import type { Clock, DataCentres, Log, Rng, Vault } from '../core/ports.ts';
 import type { RefreshPolicy } from '../core/refresh-policy.ts';
 import type { App, CodeStore, ConnectionStore, SessionStore } from '../core/stores.ts';
 import type { CommandResult } from '../workflows/contract.ts';
-import type { Intake } from './intake.ts';
+import type { Intake } from './intake-port.ts';
 import type { Scope } from './schemas/operation.ts';
 import type { TokenResource } from './schemas/resources.ts';
 

@@ -2,7 +2,7 @@
 import { AppError } from '../core/errors.ts';
 import type { DataCentres } from '../core/ports.ts';
 import type { App } from '../core/stores.ts';
-import type { IntakeRequest } from './intake.ts';
+import type { IntakeRequest } from './intake-port.ts';
 import type { ConnectOrder } from './schemas/connects.ts';
 
 /**

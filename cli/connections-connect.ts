@@ -1,7 +1,7 @@
 /** `evergrant connections connect`: one connection without a landing page, its secret read from standard input. */
 import type { Command } from 'commander';
 import { buildIntakeRequest } from '../api/intake-request.ts';
-import type { IntakeResult } from '../api/intake.ts';
+import type { IntakeResult } from '../api/intake-port.ts';
 import { type ConnectOrder, parseConnectBody } from '../api/schemas/connects.ts';
 import { AppError, errorTable } from '../core/errors.ts';
 import type { App } from '../core/stores.ts';

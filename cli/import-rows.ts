@@ -2,7 +2,7 @@
  * Imports rows, some at a time and not faster than told. What has been done is known from the database alone: each row
  * has a session whose id follows from the row, so the same file again, after whatever end, goes on where it stopped.
  */
-import type { Intake, IntakeRequest, IntakeResult } from '../api/intake.ts';
+import type { Intake, IntakeRequest, IntakeResult } from '../api/intake-port.ts';
 import { type ErrorCode, isAppError } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import type { ImportRow } from './import-file.ts';

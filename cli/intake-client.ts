@@ -1,6 +1,7 @@
 /** Connects without a landing page, carried out by the same parts as the API's. */
 import { Client, Connection } from '@temporalio/client';
-import { createIntake, type Intake } from '../api/intake.ts';
+import { createIntake } from '../api/intake.ts';
+import type { Intake } from '../api/intake-port.ts';
 import { createLifecycleGateway } from '../api/lifecycle-gateway.ts';
 import type { Clock, Log, Vault } from '../core/ports.ts';
 import type { ConnectionStore, IntakeStore } from '../core/stores.ts';

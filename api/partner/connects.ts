@@ -9,7 +9,7 @@ import { actOf, appOf, authenticate, beyondToken, callerSlot, requireApp, requir
 import { mayUsePrincipal } from '../auth/caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parsedBody, parseInput } from '../input.ts';
-import type { IntakeResult } from '../intake.ts';
+import type { IntakeResult } from '../intake-port.ts';
 import { buildIntakeRequest } from '../intake-request.ts';
 import type { Context, Route, Step } from '../route.ts';
 import { connectBody, parseConnectBody } from '../schemas/connects.ts';

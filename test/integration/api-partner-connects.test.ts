@@ -1,7 +1,7 @@
 /** Connects that partner services ask for: what they may send, what they are told, and the same again. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { IntakeRequest, IntakeResult } from '../../api/intake.ts';
+import type { IntakeRequest, IntakeResult } from '../../api/intake-port.ts';
 import { AppError } from '../../core/errors.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createPartnerRig, LISTING_URL, type PartnerRig } from './partner-rig.ts';

@@ -1,5 +1,5 @@
 /** Stands where connects without a landing page are carried out: writes down what the API asks for, answers as told. */
-import type { Intake, IntakeRequest, IntakeResult } from '../../api/intake.ts';
+import type { Intake, IntakeRequest, IntakeResult } from '../../api/intake-port.ts';
 
 export function createRecordingIntake() {
   const requests: IntakeRequest[] = [];
