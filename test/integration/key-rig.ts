@@ -75,6 +75,10 @@ export async function createKeyRig() {
       `secret-${name}`,
       nothing,
     ]);
+    await run(`INSERT INTO webhook_secrets (id, app, sealed, created_at) VALUES ($1, 'demo', $2, now())`, [
+      `webhook-secret-${name}`,
+      nothing,
+    ]);
     await run(`INSERT INTO issuer_keys (kid, public_jwk, sealed_private_jwk) VALUES ($1, '{}', $2)`, [
       `issuer-${name}`,
       nothing,
