@@ -230,6 +230,14 @@ CREATE TABLE data_keys (
   CONSTRAINT data_keys_purpose_check CHECK ((purpose = ANY (ARRAY['seal'::text, 'fingerprint'::text])))
 );
 
+CREATE TABLE disabled_webhooks (
+  app text COLLATE "C" NOT NULL,
+  url text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT disabled_webhooks_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT disabled_webhooks_pkey PRIMARY KEY (app, url)
+);
+
 CREATE TABLE idempotency_keys (
   app text COLLATE "C" NOT NULL,
   client_id text COLLATE "C" NOT NULL,
@@ -270,6 +278,16 @@ CREATE TABLE key_holders (
   current_data_key text NOT NULL,
   seen_at timestamp with time zone NOT NULL,
   CONSTRAINT key_holders_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE outbox (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  type text NOT NULL,
+  connection jsonb,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT outbox_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT outbox_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE refresh_attempts (
@@ -337,22 +355,51 @@ CREATE TABLE verification_failures (
   CONSTRAINT verification_failures_app_fkey FOREIGN KEY (app) REFERENCES apps(app)
 );
 
+CREATE TABLE webhook_deliveries (
+  message_id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  url text NOT NULL,
+  status text NOT NULL,
+  attempts integer NOT NULL,
+  next_at timestamp with time zone NOT NULL,
+  last_status integer,
+  last_error text,
+  settled_at timestamp with time zone,
+  CONSTRAINT webhook_deliveries_message_id_fkey FOREIGN KEY (message_id) REFERENCES outbox(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (message_id, url),
+  CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+
+CREATE TABLE webhook_secrets (
+  id text NOT NULL,
+  app text COLLATE "C" NOT NULL,
+  sealed text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  retires_at timestamp with time zone,
+  CONSTRAINT webhook_secrets_app_fkey FOREIGN KEY (app) REFERENCES apps(app),
+  CONSTRAINT webhook_secrets_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT;
 CREATE TABLE connection_events_default PARTITION OF connection_events DEFAULT;
 
 CREATE INDEX access_tokens_expired ON public.access_tokens USING btree (expires_at);
 CREATE INDEX audit_events_by_app ON ONLY public.audit_events USING btree (app, at DESC, id DESC);
+CREATE INDEX audit_events_by_recording ON ONLY public.audit_events USING brin (recorded_at);
 CREATE INDEX connect_sessions_by_request_token ON public.connect_sessions USING btree (app, request_token_fingerprint);
 CREATE INDEX connect_sessions_pending ON public.connect_sessions USING btree (app, principal, created_at) WHERE (status = 'completed'::text);
 CREATE INDEX connect_sessions_unfinished ON public.connect_sessions USING btree (expires_at) WHERE (status = 'open'::text);
 CREATE INDEX connect_sessions_unidentified ON public.connect_sessions USING btree (next_try_at) WHERE ((status = 'completed'::text) AND (principal IS NULL));
 CREATE INDEX connection_events_by_connection ON ONLY public.connection_events USING btree (connection_id, at DESC, id DESC);
+CREATE INDEX connection_events_by_recording ON ONLY public.connection_events USING brin (recorded_at);
 CREATE INDEX connections_by_customer_ref ON public.connections USING btree (app, customer_ref, principal) WHERE (customer_ref IS NOT NULL);
 CREATE INDEX connections_by_data_centre ON public.connections USING btree (app, data_centre, principal);
 CREATE INDEX connections_by_state ON public.connections USING btree (app, state, principal);
 CREATE INDEX connections_due ON public.connections USING btree (next_action_at) WHERE (state <> ALL (ARRAY['revoked'::text, 'connect-failed'::text]));
 CREATE UNIQUE INDEX data_keys_one_current ON public.data_keys USING btree (purpose) WHERE current;
 CREATE INDEX idempotency_keys_by_end ON public.idempotency_keys USING btree (expires_at);
+CREATE INDEX outbox_by_age ON public.outbox USING btree (at);
+CREATE INDEX outbox_by_app ON public.outbox USING btree (app, at);
 CREATE INDEX refresh_attempts_by_connection ON public.refresh_attempts USING btree (connection_id);
 CREATE INDEX refresh_attempts_settled ON public.refresh_attempts USING btree (started_at) WHERE ((status = 'done'::text) AND (candidate IS NULL));
 CREATE INDEX refresh_attempts_unsettled ON public.refresh_attempts USING btree (connection_id, started_at DESC) WHERE ((status <> 'done'::text) OR (candidate IS NOT NULL));
@@ -360,6 +407,9 @@ CREATE INDEX terminal_evidence_recent ON public.terminal_evidence USING btree (a
 CREATE INDEX verification_failures_by_address ON public.verification_failures USING btree (address_fingerprint, at);
 CREATE INDEX verification_failures_by_age ON public.verification_failures USING btree (at);
 CREATE INDEX verification_failures_by_app ON public.verification_failures USING btree (app, at);
+CREATE INDEX webhook_deliveries_by_endpoint ON public.webhook_deliveries USING btree (app, url, status);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (next_at) WHERE (status = 'pending'::text);
+CREATE INDEX webhook_secrets_by_app ON public.webhook_secrets USING btree (app, created_at);
 
 CREATE OR REPLACE FUNCTION public.drop_expired_events(retention interval, OUT partitions integer, OUT default_rows bigint)
  RETURNS record
@@ -459,16 +509,20 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON connect_sessions TO evergrant_app;
 GRANT SELECT ON connection_events TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON connections TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON data_keys TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON disabled_webhooks TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO evergrant_app;
 GRANT INSERT, SELECT ON installation TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON issuer_keys TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON key_holders TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON outbox TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_attempts TO evergrant_app;
 GRANT SELECT ON schema_migrations TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON terminal_evidence TO evergrant_app;
 GRANT INSERT, SELECT, UPDATE ON token_readers TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_codes TO evergrant_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON verification_failures TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON webhook_deliveries TO evergrant_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON webhook_secrets TO evergrant_app;
 
 GRANT INSERT (at, type, actor, app, subject, reason, correlation_id, facts) ON audit_events TO evergrant_app;
 GRANT INSERT (connection_id, at, type, actor, reason, state_from, state_to, version, concur_code, correlation_id, user_id) ON connection_events TO evergrant_app;

@@ -24,6 +24,10 @@ CREATE TABLE audit_events (
 
 CREATE INDEX audit_events_by_app ON audit_events (app, at DESC, id DESC);
 
+-- Rows come in the order of these times: a few pages tell whether a month holds anything young.
+CREATE INDEX connection_events_by_recording ON connection_events USING brin (recorded_at);
+CREATE INDEX audit_events_by_recording ON audit_events USING brin (recorded_at);
+
 CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT;
 
 -- The newest version of which a client's first read is on record: one row per connection and client.
