@@ -18,6 +18,9 @@ const styles: ReadonlyMap<string, Style> = new Map([
   ['reauthorization-required', 'bad'],
   ['connect-failed', 'bad'],
   ['revoked', 'faint'],
+  ['ok', 'good'],
+  ['warn', 'doubtful'],
+  ['fail', 'bad'],
 ]);
 
 /** Whether a stream's reader sees colours and wants them. */

@@ -13,6 +13,7 @@ import { addApps } from './apps.ts';
 import { addClients } from './clients.ts';
 import { addCodes } from './codes.ts';
 import { addConnections } from './connections.ts';
+import { addDoctor } from './doctor.ts';
 import { addKeys } from './keys.ts';
 import { addMigrate } from './migrate.ts';
 import { addReconcile } from './reconcile.ts';
@@ -90,6 +91,7 @@ function createProgram(bench: Bench, variables: Variables): Command {
   addKeys(program, bench);
   addWebhooks(program, bench);
   addReconcile(program, bench);
+  addDoctor(program, bench, () => parseConfig(variables, 'cli'));
   addMigrate(program, terminal, () => parseConfig(variables, 'migrate'));
   return program;
 }

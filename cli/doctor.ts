@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { isAppError } from '../core/errors.ts';
+import type { Config } from '../runtime/settings.ts';
+import { checkConcur } from './doctor/concur.ts';
+import { checkDatabase } from './doctor/database.ts';
+import { type Finding, fail, ok } from './doctor/finding.ts';
+import { checkTemporal } from './doctor/temporal.ts';
+import { printJson, printTable } from './print.ts';
+import { addVerb, type Bench } from './verb.ts';
+
+interface Options {
+  readonly json?: true;
+}
+
+/** `evergrant doctor`: looks at everything that a running installation needs, and says what to do. */
+export function addDoctor(program: Command, bench: Bench, config: () => Config): void {
+  addVerb(program, 'doctor', 'check configuration, database, keys, Temporal and SAP Concur, and say what to do').action(
+    async ({ json }: Options) => {
+      const findings = await examine(bench, config);
+      print(bench, findings, json);
+      const failed = findings.filter(({ status }) => status === 'fail').length;
+      if (failed > 0) bench.fail(failed === 1 ? 'One thing needs to be done.' : `${failed} things need to be done.`);
+    },
+  );
+}
+
+async function examine({ tools }: Bench, config: () => Config): Promise<readonly Finding[]> {
+  let settings: Config;
+  try {
+    settings = config();
+  } catch (error) {
+    if (!isAppError(error, 'configuration-invalid')) throw error;
+    return [fail('configuration', error.message, 'Set what is named, then run this again.')];
+  }
+  const configured = ok('configuration', `mode ${settings.mode}`);
+  const [database, temporal, concur] = await Promise.all([
+    checkDatabase(tools()),
+    checkTemporal(settings),
+    checkConcur(settings),
+  ]);
+  return [configured, ...database, ...temporal, ...concur];
+}
+
+function print({ terminal }: Bench, findings: readonly Finding[], json: true | undefined): void {
+  if (json) return printJson(terminal, { items: findings });
+  const rows = findings.map(({ check, status, found }) => [check, status, found]);
+  printTable(terminal, ['check', 'status', 'found'], rows);
+  for (const { check, todo } of findings) {
+    if (todo !== null) terminal.out(`\n${check}: ${todo}\n`);
+  }
+}
