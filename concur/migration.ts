@@ -66,11 +66,14 @@ function parseContext(value: unknown): Pick<MigratedGrant, 'subject' | 'principa
   return { subject: isNamed ? id.toLowerCase() : null, principalType };
 }
 
-/** The docs name the errors, not the field: looked for in all of them, and one level down. */
+/** The docs name the errors, not the field: looked for everywhere, three levels down. */
 function errorOf(body: JsonObject | null): MigrationError | null {
-  const values = Object.values(body ?? {}).flatMap((value) =>
-    typeof value === 'object' && value !== null ? Object.values(value) : [value],
-  );
-  const said = new Set(values.map((value) => (typeof value === 'string' ? value.toUpperCase() : null)));
+  const said = new Set(textsIn(body, 3).map((text) => text.toUpperCase()));
   return errors.find((error) => said.has(error)) ?? null;
+}
+
+function textsIn(value: unknown, depth: number): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null || depth === 0) return [];
+  return Object.values(value).flatMap((one) => textsIn(one, depth - 1));
 }
