@@ -67,7 +67,10 @@ export async function importRows(deps: ImportRowsDeps, rows: readonly ImportRow[
       note(row, sessionId, await deps.intake.connect({ ...deps.buildRequest(row), sessionId }));
     } catch (error) {
       if (!isAppError(error, 'conflict')) throw error;
-      results.set(row, { outcome: 'failed', code: 'conflict' });
+      // What lives may have been made of this very row, by another run of the same file a moment ago.
+      const made = await deps.intake.look(deps.app, sessionId);
+      if (made === null) results.set(row, { outcome: 'failed', code: 'conflict' });
+      else note(row, sessionId, made);
     }
   }
 
