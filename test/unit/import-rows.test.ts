@@ -80,7 +80,7 @@ const rows = [1, 2, 3, 4, 5].map(buildRow);
 describe('the rows of an import', () => {
   it('are brought once each, in any number of runs', async () => {
     const world = createWorld(connected);
-    for (const _run of [1, 2]) {
+    for (let run = 1; run <= 2; run += 1) {
       const results = await world.run(rows);
       expect(results.map(({ row, result }) => [row.line, result.outcome])).toEqual(
         rows.map(({ line }) => [line, 'connected']),
