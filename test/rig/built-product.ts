@@ -25,6 +25,10 @@ export function buildProduct(): BuiltProduct {
   }
   symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
   const { status, stdout, stderr } = spawnSync(process.execPath, ['dev/build.mjs'], { cwd: place, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`);
-  return { place, output: stdout + stderr, remove: () => rmSync(place, { recursive: true, force: true }) };
+  const remove = () => rmSync(place, { recursive: true, force: true });
+  if (status !== 0) {
+    remove();
+    throw new Error(`the build failed:\n${stdout}${stderr}`);
+  }
+  return { place, output: stdout + stderr, remove };
 }
