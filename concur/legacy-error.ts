@@ -8,7 +8,7 @@ import type { XmlAnswer } from './answer-xml.ts';
 import { type AnswerContext, buildFailure, isErrorBody, isSuccess, type Processed } from './error-answer.ts';
 
 /** Whether an XML answer speaks of an error, whatever the status says. */
-export function isXmlError(xml: XmlAnswer | null): boolean {
+function isXmlError(xml: XmlAnswer | null): boolean {
   return xml?.elements.has('error') ?? false;
 }
 
