@@ -61,7 +61,7 @@ module.exports = {
       name: 'concur-knows-core-and-its-library',
       severity: 'error',
       from: { path: '^concur/' },
-      to: { pathNot: ['^core/', '^concur/', npm('undici|jose')], dependencyTypesNot: ['core'] },
+      to: { pathNot: ['^core/', '^concur/', npm('undici|jose|sax')], dependencyTypesNot: ['core'] },
     },
     {
       name: 'vault-knows-core-and-its-library',

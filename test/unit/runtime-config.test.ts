@@ -303,6 +303,9 @@ describe('development and production', () => {
   it('need a landing zone and proper names in the table of data centres', () => {
     const table = (value: unknown) => problemsOf({ ...production, CONCUR_BASE_URIS: JSON.stringify(value) });
     expect(table({ us2: 'https://us2.example' })).toEqual(['  CONCUR_BASE_URIS: must have an entry "glz"']);
+    expect(table({ glz: 'https://glz.example', www: 'https://www.example' })).toEqual([
+      '  CONCUR_LEGACY_BASE_URIS: must not have an entry "www", as CONCUR_BASE_URIS has one',
+    ]);
     expect(table({ glz: 'https://glz.example', 'US 2': 'https://us2.example' })).toHaveLength(1);
     expect(table({ glz: 1 })).toEqual(['  CONCUR_BASE_URIS.glz: must be text: a base URI']);
   });
