@@ -1,29 +1,32 @@
 /**
- * Stylesheets and icon, served from addresses that change with their content: so they can be cached for ever,
- * and pages need neither inline styles nor scripts.
+ * Stylesheets, icon and the one script, served from addresses that change with their content: so they can be cached for
+ * ever, and pages need neither inline styles nor inline scripts.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { type Accent, buildPalette, normalizeColor, type Palette } from './color.ts';
 
 export interface Asset {
-  readonly type: 'text/css; charset=utf-8' | 'image/svg+xml';
+  readonly type: 'text/css; charset=utf-8' | 'image/svg+xml' | 'text/javascript; charset=utf-8';
   readonly body: string;
 }
 
 const styles = readAsset('styles.css');
 const icon = readAsset('icon.svg');
+const progressScript = readAsset('progress.js');
 
 /** Changes with every asset; one brand's stylesheet stands for how all of them are made. */
 export const assetVersion = createHash('sha256')
   .update(styles)
   .update(icon)
+  .update(progressScript)
   .update(buildBrandStyles(buildPalette('#7f3fbf')))
   .digest('base64url')
   .slice(0, 12);
 
 export const stylesPath = `/assets/${assetVersion}/styles.css`;
 export const iconPath = `/assets/${assetVersion}/icon.svg`;
+export const progressScriptPath = `/assets/${assetVersion}/progress.js`;
 
 /** Where the stylesheet with an app's colour lies. */
 export function brandStylesPath(color: string): string {
@@ -34,6 +37,7 @@ export function brandStylesPath(color: string): string {
 export function maybeAsset(file: string): Asset | null {
   if (file === 'styles.css') return { type: 'text/css; charset=utf-8', body: styles };
   if (file === 'icon.svg') return { type: 'image/svg+xml', body: icon };
+  if (file === 'progress.js') return { type: 'text/javascript; charset=utf-8', body: progressScript };
   const color = /^brand-([0-9a-f]{6})\.css$/.exec(file)?.[1];
   return color === undefined
     ? null

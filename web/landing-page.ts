@@ -16,6 +16,8 @@ export interface LandingPage {
   /** Whether it is a company that is connected, or its user alone. */
   readonly subject: Subject;
   readonly session: Pick<BrowserSession, 'principal' | 'csrf' | 'ref'>;
+  /** Where the form is sent: the page's own address, without the fragment that a summary's link leaves there. */
+  readonly path: string;
   /** What was wrong with the code that was sent, if one was. */
   readonly codeError?: 'empty' | 'rejected';
 }
@@ -68,18 +70,22 @@ function renderMode(page: LandingPage, brand: string, error: string | null): Htm
   }
 }
 
-function renderConfirm({ texts, subject, session }: LandingPage, brand: string): Html {
-  return html`<form method="post">
+function renderConfirm({ texts, subject, session, path }: LandingPage, brand: string): Html {
+  return html`<form method="post" action="${path}">
 <p>${texts.confirm.explain(brand, subject)}</p>
 <input type="hidden" name="csrf" value="${session.csrf}">
 <button class="button" type="submit">${texts.confirm.button(brand)}</button>
 </form>`;
 }
 
-function renderCodeForm({ texts, landing, subject, session }: LandingPage, brand: string, error: string | null): Html {
+function renderCodeForm(
+  { texts, landing, subject, session, path }: LandingPage,
+  brand: string,
+  error: string | null,
+): Html {
   const contact = safeHref(landing.contactUrl) ?? safeHref(landing.supportUrl);
   const described = error === null ? 'code-hint' : 'code-hint code-error';
-  return html`<form method="post" novalidate>
+  return html`<form method="post" action="${path}" novalidate>
 ${error === null && html`<p>${texts.code.explain(brand, subject)}</p>`}
 <input type="hidden" name="csrf" value="${session.csrf}">
 <label for="code">${texts.code.label}</label>

@@ -1,7 +1,7 @@
 /** The frame of every page: brand, progress indicator, content, and the links that SAP Concur's review asks for. */
 import type { Landing } from '../core/stores.ts';
 import { isolateName } from './bidi.ts';
-import { brandStylesPath, iconPath, stylesPath } from './assets.ts';
+import { brandStylesPath, iconPath, progressScriptPath, stylesPath } from './assets.ts';
 import { defaultBrandColor } from './color.ts';
 import { type Html, html } from './html.ts';
 import { safeHref } from './link.ts';
@@ -22,8 +22,8 @@ export interface PageContent {
   readonly step?: 1 | 2 | 3;
   /** What became of the connect: read by programs. */
   readonly outcome?: 'pending' | 'connected' | 'failed';
-  /** Loads the page again after so many seconds: works without scripts. */
-  readonly reloadSeconds?: number;
+  /** The page waits for news: with a script where there are scripts, else it loads itself again. */
+  readonly isWaiting?: boolean;
 }
 
 /** A whole HTML document. */
@@ -36,7 +36,7 @@ export function renderPage(page: PageContent): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-${page.reloadSeconds !== undefined && html`<meta http-equiv="refresh" content="${page.reloadSeconds}">`}
+${page.isWaiting === true && waiting}
 <title>${page.title}${owner}</title>
 <link rel="icon" href="${iconPath}" type="image/svg+xml">
 <link rel="stylesheet" href="${stylesPath}">
@@ -50,6 +50,10 @@ ${brand !== null && renderFooter(texts, brand, { hasNote: page.side === undefine
 </html>
 `.toString();
 }
+
+/** A page that loads itself again by the clock disturbs whoever reads or hears it (WCAG 2.2, success criterion 2.2.1). */
+const waiting = html`<noscript><meta http-equiv="refresh" content="2"></noscript>
+<script type="module" src="${progressScriptPath}"></script>`;
 
 function renderSplit(side: Html, main: Html): Html {
   return html`<main class="card split">

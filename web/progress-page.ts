@@ -34,10 +34,6 @@ export function renderProgressPage(page: ProgressPage): string {
   }
 }
 
-/**
- * Asks for itself again at once, and the answer to that is held back until there is news: no script is needed, and no
- * page that is being read is replaced for nothing (WCAG 2.2, success criterion 2.2.1).
- */
 function renderPending({ texts, landing, subject, isSlow = false }: ProgressPage): string {
   const brand = isolateName(landing.brand);
   return renderPage({
@@ -46,7 +42,7 @@ function renderPending({ texts, landing, subject, isSlow = false }: ProgressPage
     title: texts.pending.title,
     step: 2,
     outcome: 'pending',
-    reloadSeconds: 0,
+    isWaiting: true,
     side: renderSide({ texts, brand: landing.brand, bond: 'pending', notes: [texts.pending.stay] }),
     main: html`<div class="status wait" role="status">${icons.wait}<div>
 <h1>${texts.pending.title}</h1>

@@ -28,9 +28,11 @@ export function assertOpen(session: BrowserSession, nowMs: number): void {
 
 /** The landing page, once more with what was wrong if something was. */
 export function sendLanding(ctx: Context, codeError?: 'empty' | 'rejected'): void {
+  const session = sessionSlot.get(ctx);
   const page = renderLandingPage({
     ...frameOf(ctx),
-    session: sessionSlot.get(ctx),
+    session,
+    path: sessionPath(session.app, session.id),
     ...(codeError === undefined ? {} : { codeError }),
   });
   sendPage(ctx, page, codeError === undefined ? 200 : 422);

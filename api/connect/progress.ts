@@ -2,6 +2,7 @@ import type { Connection } from '../../core/connection.ts';
 import type { BrowserSession } from '../../core/stores.ts';
 import { renderProgressPage } from '../../web/progress-page.ts';
 import type { ApiDeps } from '../deps.ts';
+import { WAITING_PAGE_POLICY } from '../middleware/security-headers.ts';
 import type { Context, Step } from '../route.ts';
 import { sessionSlot } from './find-session.ts';
 import { frameOf } from './frame.ts';
@@ -10,9 +11,10 @@ import { seeOther, sendPage, sessionPath } from './redirect.ts';
 
 /** From then on the page says that it takes long. */
 const SLOW_AFTER_MS = 20_000;
-/** An answer is held back so long for news; the first one shortly, so that a quick connect shows no waiting page at all. */
-const HOLD_MS = 5_000;
+/** The first answer is held back shortly, so that a quick connect shows no waiting page at all. */
 const FIRST_HOLD_MS = 750;
+/** No answer is held back for longer, whatever the page's script prefers. */
+const LONGEST_HOLD_MS = 10_000;
 /** How often it is looked for news. */
 const LOOK_EVERY_MS = 250;
 
@@ -20,7 +22,7 @@ interface ProgressDeps extends Pick<ApiDeps, 'clock' | 'connections' | 'sessions
   readonly poker: Poker;
 }
 
-/** What became of the connect; while it is pending the page asks for itself again, and Temporal is told again. */
+/** What became of the connect; while it is pending the page asks again and again, and Temporal is told again. */
 export function showProgress({ clock, connections, sessions, poker }: ProgressDeps): Step {
   async function companyOf(session: BrowserSession): Promise<Connection['company']> {
     const { app, principal, status } = session;
@@ -46,7 +48,8 @@ export function showProgress({ clock, connections, sessions, poker }: ProgressDe
     const found = sessionSlot.get(ctx);
     if (found.status === 'open') return seeOther(ctx, sessionPath(found.app, found.id));
     const waitedMs = found.status === 'completed' ? poker.poke(found) : 0;
-    const session = await awaitEnd(ctx, found, waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : HOLD_MS);
+    const session = await awaitEnd(ctx, found, preferredWaitMs(ctx) ?? (waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : 0));
+    if (session.status === 'completed') ctx.set('content-security-policy', WAITING_PAGE_POLICY);
     const page = renderProgressPage({
       ...frameOf(ctx),
       session,
@@ -55,4 +58,10 @@ export function showProgress({ clock, connections, sessions, poker }: ProgressDe
     });
     sendPage(ctx, page);
   };
+}
+
+/** `Prefer: wait=seconds` (RFC 7240 section 4.3), null without it. */
+function preferredWaitMs(ctx: Context): number | null {
+  const seconds = /(?:^|[,;\s])wait=(\d{1,3})\b/i.exec(ctx.get('prefer'))?.[1];
+  return seconds === undefined ? null : Math.min(Number(seconds) * 1_000, LONGEST_HOLD_MS);
 }

@@ -234,6 +234,7 @@ describe('completing the landing page', () => {
     const shown = await visitor.get(`${path}/progress`);
     expect([shown.status, shown.outcome]).toEqual([200, 'pending']);
     expect(shown.text).toContain('http-equiv="refresh"');
+    expect(shown.headers.get('content-security-policy')).toMatch(/default-src 'none'.*script-src 'self'/);
     expect((await visitor.get(path)).location).toBe(`${path}/progress`);
   });
 
@@ -316,8 +317,9 @@ describe('the progress page', () => {
   it('holds its answer back until there is news, so that nobody reads a page that is over', async () => {
     const { visitor, path, csrf, key } = await land(await rig.addApp());
     await visitor.submit(path, { csrf });
-    await visitor.get(`${path}/progress`);
-    const [page] = await Promise.all([visitor.get(`${path}/progress`), rig.settle(key, { company: 'Aurora' })]);
+    expect((await visitor.get(`${path}/progress`)).outcome).toBe('pending');
+    const wait = { headers: { prefer: 'wait=10' } };
+    const [page] = await Promise.all([visitor.get(`${path}/progress`, wait), rig.settle(key, { company: 'Aurora' })]);
     expect(page.outcome).toBe('connected');
   });
 

@@ -72,7 +72,7 @@ describe('links of the apps file', () => {
 });
 
 describe('the landing page', () => {
-  const confirm = renderLandingPage({ texts: english, landing, subject, session });
+  const confirm = renderLandingPage({ texts: english, landing, subject, path: '/x', session });
 
   it('says on its face that it belongs to SAP Concur, whose company it is about, and that nothing happened yet', () => {
     expect(confirm).toContain('SAP Concur');
@@ -97,8 +97,15 @@ describe('the landing page', () => {
 
   it('shows a wrong code as a summary, in the title and at the field', () => {
     const code = { ...landing, mode: 'verification-code' as const };
-    const fine = renderLandingPage({ texts: english, landing: code, subject, session });
-    const wrong = renderLandingPage({ texts: english, landing: code, subject, session, codeError: 'rejected' });
+    const fine = renderLandingPage({ texts: english, landing: code, subject, path: '/x', session });
+    const wrong = renderLandingPage({
+      texts: english,
+      landing: code,
+      subject,
+      path: '/x',
+      session,
+      codeError: 'rejected',
+    });
     expect(titleOf(fine)).not.toMatch(/^Error/);
     expect(titleOf(wrong)).toMatch(/^Error: /);
     expect(wrong).toContain('role="alert"');
@@ -110,21 +117,39 @@ describe('the landing page', () => {
   });
 
   it("speaks of the user where an app is the user's alone, and of no id where none is known yet", () => {
-    const user = renderLandingPage({ texts: english, landing, subject: 'user', session });
+    const user = renderLandingPage({ texts: english, landing, subject: 'user', path: '/x', session });
     expect(user).toContain('User ID at SAP Concur');
     expect(user).not.toMatch(/company/i);
-    const unknown = renderLandingPage({ texts: english, landing, subject, session: { ...session, principal: null } });
+    const unknown = renderLandingPage({
+      texts: english,
+      landing,
+      subject,
+      path: '/x',
+      session: { ...session, principal: null },
+    });
     expect(unknown).not.toContain('<dl>');
   });
 
   it('sets a brand apart that is written from right to left, and no other', () => {
-    const page = renderLandingPage({ texts: english, landing: { ...landing, brand: 'שלום' }, subject, session });
+    const page = renderLandingPage({
+      texts: english,
+      landing: { ...landing, brand: 'שלום' },
+      subject,
+      path: '/x',
+      session,
+    });
     expect(titleOf(page)).toContain('Connect SAP Concur to \u2068שלום\u2069');
     expect(confirm).not.toMatch(/[\u2066-\u2069]/);
   });
 
   it('leads to the sign-in page in mode sign-in, with no form that could complete it', () => {
-    const page = renderLandingPage({ texts: english, landing: { ...landing, mode: 'sign-in' }, subject, session });
+    const page = renderLandingPage({
+      texts: english,
+      landing: { ...landing, mode: 'sign-in' },
+      subject,
+      path: '/x',
+      session,
+    });
     expect(page).toContain('href="https://partner.example/sign-in?lang=en&amp;session=ref-1"');
     expect(page).not.toContain('<form');
   });
@@ -142,7 +167,7 @@ describe('the progress page', () => {
 
   it('loads itself again while it is pending, without scripts, and stops then', () => {
     expect(render('completed')).toContain('data-outcome="pending"');
-    expect(render('completed')).toContain('http-equiv="refresh" content="0"');
+    expect(render('completed')).toContain('<noscript><meta http-equiv="refresh" content="2"></noscript>');
     for (const status of ['connected', 'failed', 'lost'] as const) expect(render(status)).not.toContain('http-equiv');
   });
 
