@@ -2,7 +2,7 @@
 import type { DataCentre } from '../core/ports.ts';
 import type { ActivityDeps } from './deps.ts';
 import { fetchProfile, uuidOf } from './identity.ts';
-import type { Obtained } from './obtained.ts';
+import type { Obtained } from '../core/obtained.ts';
 
 export interface Owner {
   /** Lower-case UUID; null: nobody has told. */

@@ -6,12 +6,13 @@ import { isAppTrouble } from '../core/app-trouble.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { PrincipalType } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
+import { parseLegacyGrant, parseLogin } from '../core/intake-credential.ts';
 import { dataCentreOf, intakeKinds } from '../core/intake-kind.ts';
 import type { Carry, UnidentifiedCargo } from '../core/lifeboat.ts';
 import type { AppCredentials, ConcurResult, TokenAnswer } from '../core/ports.ts';
 import { horizonMs } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
-import { Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secret.ts';
 import type { App } from '../core/stores.ts';
 import { serializeTokenAnswer } from '../core/token-answer.ts';
 import {
@@ -26,7 +27,7 @@ import {
 import type { ActivityDeps, StoredCredentials, UnidentifiedDeps } from './deps.ts';
 import { dispose } from './disposal.ts';
 import { keepSaving } from './keep-saving.ts';
-import { type Obtained, parseObtained, serializeObtained } from './obtained.ts';
+import { type Obtained, parseObtained, serializeObtained } from '../core/obtained.ts';
 import { type Owner, ownerOf } from './owner.ts';
 import { awaitTokenCall } from './token-call.ts';
 import { tryCredentials } from './try-credentials.ts';
@@ -145,26 +146,20 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
     const options = { horizonMs: horizonMs(policy) };
     switch (row.kind) {
       case 'password': {
-        const { username, password } = JSON.parse(secret.reveal());
-        const login = { credentials, dataCentre, username, password: new Secret(password) };
-        return concur.exchangePassword(login, options).then(asTokens);
+        return concur.exchangePassword({ credentials, dataCentre, ...parseLogin(secret) }, options).then(asTokens);
       }
       case 'legacy-code':
         return concur.exchangeLegacyCode({ credentials, dataCentre, code: secret }, options).then(asTokens);
       case 'legacy-refresh-token': {
-        const { refresh_token: legacyRefreshToken, legacy_client_id: legacyClientId } = JSON.parse(secret.reveal());
         const { principal } = app;
         return concur
-          .migrateLegacyToken(
-            { credentials, dataCentre, legacyClientId, legacyRefreshToken: new Secret(legacyRefreshToken), principal },
-            options,
-          )
+          .migrateLegacyToken({ credentials, dataCentre, principal, ...parseLegacyGrant(secret) }, options)
           .then((result) => (result.ok ? { ...result, value: { kind: 'grant', grant: result.value } } : result));
       }
       case 'refresh-token':
         return concur.refreshTokens({ credentials, dataCentre, refreshToken: secret }, options).then(asTokens);
       case 'request-token':
-        throw new Error('A request token always comes with the principal that it is for.');
+        throw new AppError('internal', 'A request token always comes with the principal that it is for.');
     }
   }
 

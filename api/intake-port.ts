@@ -11,8 +11,7 @@ export interface IntakeRequest {
   /** Lower-case UUID; null where only Concur's answer will tell (developer login, migration, legacy code). */
   readonly principal: string | null;
   /**
-   * Request token; refresh token; password login as JSON `{"username","password"}`; legacy code; migration as JSON
-   * `{"refresh_token","legacy_client_id"}`.
+   * Request token; refresh token; legacy code; a login or a legacy grant as `core/intake-credential.ts` has them.
    */
   readonly credential: Secret;
   /** Name of the data centre to call; null: the kind's default (landing zone, us2). */

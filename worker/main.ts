@@ -38,6 +38,7 @@ import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
 import { createKeyWatch } from '../vault/key-watch.ts';
 import { createVault } from '../vault/vault.ts';
+import { signatureHeaders } from '../vault/webhook-signature.ts';
 import { connectionWorkflowId } from '../workflows/contract.ts';
 import { createAppSignals, createAppGuardianCaller } from './app-signals.ts';
 import { createAppSource } from './app-source.ts';
@@ -164,6 +165,7 @@ await runMain('evergrant worker', async () => {
   const poster = createPoster({ allowLoopback: config.mode === 'development' });
   const deliveries = repeatDeliveries({
     ...{ apps, vault, poster, policy, clock, log },
+    sign: signatureHeaders,
     store: createWebhookStore(pool),
     signal: shutdown.signal,
     onLag: (lagMs) => metrics.outboxLagSeconds.set(lagMs / 1_000),

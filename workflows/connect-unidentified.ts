@@ -11,6 +11,7 @@ import { callOptions, concurActivities, introductionActivities, recordActivities
 export async function connectUnidentified(input: UnidentifiedConnectInput): Promise<UnidentifiedConnectResult> {
   const { app, sessionId, dataCentre } = input;
   // Minted once, so that a step that is done twice does not make two connections of one user.
+  // uuid4 is deterministic and not cryptographically secure: the id names somebody and opens nothing.
   const mintedPrincipal = uuid4();
   const summary = 'exchange, and whose tokens these are';
   for (let breakdowns = 0; ; ) {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { AppError } from '../../core/errors.ts';
 import type { IntakeKind } from '../../core/intake-kind.ts';
+import { serializeLegacyGrant, serializeLogin } from '../../core/intake-credential.ts';
 import { Secret } from '../../core/secret.ts';
 import type { App } from '../../core/stores.ts';
 import { parseInput } from '../input.ts';
@@ -116,9 +117,9 @@ export function readImport(body: unknown): ConnectOrder {
 
 function readLogin(body: unknown): ConnectOrder {
   const given = parseInput(loginBody, body);
-  const login = { username: given.username, password: given.password };
   const frame = { ...nowhere, ...frameOf(given), dataCentre: given.data_center };
-  return { ...frame, kind: 'password', credential: () => new Secret(JSON.stringify(login)) };
+  const login = { username: given.username, password: new Secret(given.password) };
+  return { ...frame, kind: 'password', credential: () => serializeLogin(login) };
 }
 
 function readMigration(body: unknown): ConnectOrder {
@@ -130,7 +131,8 @@ function readMigration(body: unknown): ConnectOrder {
     credential({ legacyClientId }) {
       const oldKey = given.legacy_client_id ?? legacyClientId;
       if (oldKey === null) throw wrong('legacy_client_id: must be given, as the app has none', ['legacy_client_id']);
-      return new Secret(JSON.stringify({ refresh_token: given.legacy_refresh_token, legacy_client_id: oldKey }));
+      const legacyRefreshToken = new Secret(given.legacy_refresh_token);
+      return serializeLegacyGrant({ legacyRefreshToken, legacyClientId: oldKey });
     },
   };
 }

@@ -25,10 +25,15 @@ const isWorkshop = (path: string): boolean => /^(dev|test|bench|examples)\//.tes
 const revealers: ReadonlySet<string> = new Set([
   // Packs an answer of Concur so that the vault can seal it whole.
   'core/token-answer.ts',
+  'core/obtained.ts',
+  // Packs what is brought in several parts, for the same end.
+  'core/intake-credential.ts',
   // Writes the answer of the token route.
   'api/token-reader.ts',
   // Prints a new client's bearer token, once.
   'cli/clients.ts',
+  // Prints a new secret for webhooks, once.
+  'cli/webhooks.ts',
 ]);
 
 /** Folders that say nothing about what is in them. */

@@ -1,6 +1,7 @@
 /** Connects that partner services ask for: what they may send, what they are told, and the same again. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseLegacyGrant } from '../../core/intake-credential.ts';
 import type { IntakeRequest, IntakeResult } from '../../api/intake-port.ts';
 import { AppError } from '../../core/errors.ts';
 import { createAppStore } from '../../db/app-store.ts';
@@ -113,13 +114,13 @@ describe('a connect without a landing page', () => {
     const legacy = { legacy_refresh_token: 'legacy-1' };
     await post(legacy, { path: OPEN });
     await post({ ...legacy, legacy_client_id: 'mine', data_center: 'eu2' }, { path: PATH });
-    const given = rig.intake.requests.map(({ credential, dataCentre }) => [
-      JSON.parse(credential.reveal()),
-      dataCentre,
-    ]);
+    const given = rig.intake.requests.map(({ credential, dataCentre }) => {
+      const { legacyRefreshToken, legacyClientId } = parseLegacyGrant(credential);
+      return [legacyRefreshToken.reveal(), legacyClientId, dataCentre];
+    });
     expect(given).toEqual([
-      [{ refresh_token: 'legacy-1', legacy_client_id: 'old-key' }, null],
-      [{ refresh_token: 'legacy-1', legacy_client_id: 'mine' }, 'eu2'],
+      ['legacy-1', 'old-key', null],
+      ['legacy-1', 'mine', 'eu2'],
     ]);
     const none = await post(legacy);
     expect([none.status, none.json.fields]).toEqual([400, ['legacy_client_id']]);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIntake } from '../../api/intake.ts';
 import type { IntakeRequest } from '../../api/intake-port.ts';
 import { createLifecycleGateway } from '../../api/lifecycle-gateway.ts';
+import { serializeLegacyGrant, serializeLogin } from '../../core/intake-credential.ts';
 import { defaultRefreshPolicy } from '../../core/refresh-policy.ts';
 import { Secret } from '../../core/secret.ts';
 import { createIntakeStore } from '../../db/intake-store.ts';
@@ -89,6 +90,10 @@ async function addLegacyApps() {
     legacy: { ...legacy, app: buildApp({ app: `old-${name}`, clientId: legacy.clientId, ...legacyFacts }) },
     next: { ...next, app: buildApp({ app: `new-${name}`, clientId: next.clientId, ...facts }) },
   };
+}
+
+function legacyGrant(refreshToken: string, legacyClientId: string): string {
+  return serializeLegacyGrant({ legacyRefreshToken: new Secret(refreshToken), legacyClientId }).reveal();
 }
 
 function bring(given: Partial<IntakeRequest> & { readonly secret: string }): Promise<unknown> {
@@ -196,7 +201,7 @@ describe('a developer login', () => {
   it("makes the user's own connection, whose id nobody has said", async () => {
     const company = addCompany('eu2');
     const user = backend.sandbox.addUser({ companyId: company.id });
-    const secret = JSON.stringify({ username: user.login, password: user.password });
+    const secret = serializeLogin({ username: user.login, password: new Secret(user.password) }).reveal();
     // The user lives elsewhere: Concur says where.
     expect(await bring({ kind: 'password', secret, dataCentre: 'us2' })).toEqual({
       outcome: 'connected',
@@ -214,7 +219,7 @@ describe('a developer login', () => {
   it('with a wrong password fails, and keeps nothing of it', async () => {
     const user = backend.sandbox.addUser({ companyId: addCompany().id });
     const sessionId = randomUUID();
-    const secret = JSON.stringify({ username: user.login, password: 'guessed' });
+    const secret = serializeLogin({ username: user.login, password: new Secret('guessed') }).reveal();
     expect(await bring({ kind: 'password', secret, sessionId })).toEqual({ outcome: 'failed', code: 'connect-failed' });
     expect(await intakes.maybeOne('demo', sessionId)).toMatchObject({
       status: 'failed',
@@ -256,7 +261,7 @@ describe('the App Center flow of before 2017', () => {
     const { legacy, next } = await addLegacyApps();
     const user = backend.sandbox.addUser({ companyId: addCompany('us2').id });
     const old = backend.sandbox.legacyToken({ clientId: legacy.clientId, userId: user.id });
-    const secret = JSON.stringify({ refresh_token: old.refreshValue, legacy_client_id: legacy.clientId });
+    const secret = legacyGrant(old.refreshValue ?? '', legacy.clientId);
     const brought = { app: next.app, kind: 'legacy-refresh-token', secret, dataCentre: 'us2' } as const;
     expect(await bring(brought)).toEqual({ outcome: 'connected', principal: user.id, isNew: true });
     expect(await backend.connection({ app: next.app.app, principal: user.id })).toMatchObject({
@@ -269,7 +274,7 @@ describe('the App Center flow of before 2017', () => {
 
   it('fails a migration of a token that is none, and leaves it with who brought it', async () => {
     const { legacy, next } = await addLegacyApps();
-    const secret = JSON.stringify({ refresh_token: 'made-up', legacy_client_id: legacy.clientId });
+    const secret = legacyGrant('made-up', legacy.clientId);
     const brought = { app: next.app, kind: 'legacy-refresh-token', secret, dataCentre: 'us2' } as const;
     expect(await bring(brought)).toEqual({ outcome: 'failed', code: 'connect-failed' });
   });

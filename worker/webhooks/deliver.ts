@@ -6,10 +6,10 @@ import { buildConnectionResource, formatTime } from '../../core/connection-resou
 import type { Clock, Log, Vault } from '../../core/ports.ts';
 import { type RefreshPolicy, upkeepOf } from '../../core/refresh-policy.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
+import type { Secret } from '../../core/secret.ts';
 import type { App } from '../../core/stores.ts';
 import { type Delivery, type DeliveryOutcome, nextDeliveryAtMs, type WebhookStore } from '../../core/webhooks.ts';
 import { connectionWorkflowId } from '../../workflows/contract.ts';
-import { signatureHeaders } from '../../vault/webhook-signature.ts';
 import type { Poster } from './post.ts';
 
 export interface CourierDeps {
@@ -17,6 +17,11 @@ export interface CourierDeps {
   readonly apps: { one(app: string): Promise<{ readonly app: App }> };
   readonly vault: Pick<Vault, 'open'>;
   readonly poster: Poster;
+  /** Headers with a signature by each secret. */
+  readonly sign: (
+    secrets: readonly Secret[],
+    message: { readonly messageId: string; readonly sentAtMs: number; readonly body: string },
+  ) => Record<string, string>;
   readonly policy: RefreshPolicy;
   readonly clock: Clock;
   readonly log: Log;
@@ -80,7 +85,7 @@ async function attempt(deps: CourierDeps, delivery: Delivery): Promise<DeliveryO
 }
 
 async function buildMessage(
-  { store, apps, vault, policy, clock }: CourierDeps,
+  { store, apps, vault, policy, clock, sign }: CourierDeps,
   { app: name, messageId, type, connection, atMs }: Delivery,
 ): Promise<{ readonly headers: Record<string, string>; readonly body: string }> {
   const sentAtMs = clock.now();
@@ -95,7 +100,7 @@ async function buildMessage(
           workflowId: connectionWorkflowId(connection),
         });
   const body = JSON.stringify({ type, timestamp: formatTime(atMs), data });
-  return { headers: signatureHeaders(secrets, { messageId, sentAtMs, body }), body };
+  return { headers: sign(secrets, { messageId, sentAtMs, body }), body };
 }
 
 function secondsOf(retryAfter: string | null): number | null {

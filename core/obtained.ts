@@ -1,7 +1,7 @@
 /** What a call for somebody yet unknown obtained, as one secret text that can be sealed and kept. */
-import type { MigratedGrant, TokenAnswer } from '../core/ports.ts';
-import { Secret } from '../core/secret.ts';
-import { parseTokenAnswer, serializeTokenAnswer } from '../core/token-answer.ts';
+import type { MigratedGrant, TokenAnswer } from './ports.ts';
+import { Secret } from './secret.ts';
+import { parseTokenAnswer, serializeTokenAnswer } from './token-answer.ts';
 
 /** Tokens, or (of a migration) a grant that has no access token yet. */
 export type Obtained =
