@@ -41,7 +41,8 @@ export function createApp(deps: ApiDeps, options: AppOptions): Koa<RequestState,
   return app;
 }
 
-function createRoutes(deps: ApiDeps, serve: readonly RouteGroup[]): readonly Route[] {
+/** The route table of the groups that are served. */
+export function createRoutes(deps: ApiDeps, serve: readonly RouteGroup[]): readonly Route[] {
   const partner = createPartnerRoutes(deps);
   const groups: Record<RouteGroup, readonly Route[]> = {
     connect: [...createConnectRoutes(deps), ...createAssetRoutes()],

@@ -3,16 +3,19 @@
  * what comes of it. Every answer is held against the OpenAPI document that the same server gives out.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createApp } from '../../api/app.ts';
+import { createApp, createRoutes } from '../../api/app.ts';
 import { createAppDirectory } from '../../api/app-directory.ts';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';
 import { createCallerLimits } from '../../api/auth/caller-limits.ts';
 import { createClientDirectory } from '../../api/auth/client-directory.ts';
 import { createClientKeyIssuer } from '../../api/auth/client-key-issuer.ts';
 import { createLocalTokenIssuer } from '../../api/auth/local-issuer.ts';
+import type { TokenIssuer } from '../../api/auth/token-issuer.ts';
+import type { ApiDeps } from '../../api/deps.ts';
 import { createHealth } from '../../api/health.ts';
 import { listen } from '../../api/listen.ts';
 import { createReadRecorder } from '../../api/read-recorder.ts';
+import { routeGroups } from '../../api/route.ts';
 import { scopes as allScopes } from '../../api/schemas/operation.ts';
 import { createTokenCache } from '../../api/token-cache.ts';
 import { createTokenReader } from '../../api/token-reader.ts';
@@ -69,7 +72,8 @@ export interface Reply {
   readonly json: Record<string, unknown>;
 }
 
-export async function createPartnerRig() {
+/** `issuers`: whose tokens are accepted besides those of the built-in one and of clients with a key. */
+export async function createPartnerRig({ issuers = [] }: { readonly issuers?: readonly TokenIssuer[] } = {}) {
   const database = await createTestDatabase();
   const pool = createPool({ url: database.url, log: silentLog });
   const kek = { kid: 'test', key: new Secret(randomBytes(32).toString('base64url')) };
@@ -96,65 +100,64 @@ export async function createPartnerRig() {
   const readiness = { pending: () => pendingMigrations(pool) };
   const sources: string[] = [];
 
-  const app = createApp(
-    {
+  const deps: ApiDeps = {
+    clock,
+    rng: systemRng,
+    log: silentLog,
+    vault,
+    policy,
+    publicUrl: PUBLIC_URL,
+    requestTokenTtlMs: 24 * HOUR_MS,
+    apps,
+    connections,
+    sessions: createSessionStore(pool),
+    codes,
+    idempotency: createIdempotencyStore(pool),
+    dataCentres: createDataCentres({
+      us2: 'https://us2.api.concursolutions.com',
+      eu2: 'https://eu2.api.concursolutions.com',
+    }),
+    intake: intake.intake,
+    lifecycle,
+    tokens: createTokenReader({
       clock,
-      rng: systemRng,
-      log: silentLog,
       vault,
       policy,
-      publicUrl: PUBLIC_URL,
-      requestTokenTtlMs: 24 * HOUR_MS,
-      apps,
       connections,
-      sessions: createSessionStore(pool),
-      codes,
-      idempotency: createIdempotencyStore(pool),
-      dataCentres: createDataCentres({
-        us2: 'https://us2.api.concursolutions.com',
-        eu2: 'https://eu2.api.concursolutions.com',
-      }),
-      intake: intake.intake,
+      apps,
       lifecycle,
-      tokens: createTokenReader({
-        clock,
-        vault,
-        policy,
-        connections,
-        apps,
-        lifecycle,
-        cache,
-        reads,
-        count: (_app, source) => void sources.push(source),
-      }),
-      authenticator: createAuthenticator({
-        issuers: [
-          createLocalTokenIssuer({ issuer: PUBLIC_URL, keys: issuerKeys, clock }),
-          createClientKeyIssuer({ clients: directory, clock }),
-        ],
-        clients: directory,
-        clock,
-        limits: createCallerLimits(clock),
-      }),
-      issuerKeys,
-      health: createHealth({
-        pendingMigrations: () => readiness.pending(),
-        assertTemporalReachable: async () => {
-          if (temporal.isAway) throw new Error('away');
-        },
-        countConnections: () => countConnections(pool),
-        manyBlockedApps: () => manyBlockedApps(pool),
-        metrics,
-        workerMetricsUrl: null,
-        log: silentLog,
-      }),
-    },
-    {
-      serve: ['connect', 'partner', 'ops'],
-      trustedProxies: [],
-      measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
-    },
-  );
+      cache,
+      reads,
+      count: (_app, source) => void sources.push(source),
+    }),
+    authenticator: createAuthenticator({
+      issuers: [
+        createLocalTokenIssuer({ issuer: PUBLIC_URL, keys: issuerKeys, clock }),
+        ...issuers,
+        createClientKeyIssuer({ clients: directory, clock }),
+      ],
+      clients: directory,
+      clock,
+      limits: createCallerLimits(clock),
+    }),
+    issuerKeys,
+    health: createHealth({
+      pendingMigrations: () => readiness.pending(),
+      assertTemporalReachable: async () => {
+        if (temporal.isAway) throw new Error('away');
+      },
+      countConnections: () => countConnections(pool),
+      manyBlockedApps: () => manyBlockedApps(pool),
+      metrics,
+      workerMetricsUrl: null,
+      log: silentLog,
+    }),
+  };
+  const app = createApp(deps, {
+    serve: routeGroups,
+    trustedProxies: [],
+    measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
+  });
   const handle = app.callback();
   const listener = await listen((request, response) => void handle(request, response), {
     host: '127.0.0.1',
@@ -183,6 +186,8 @@ export async function createPartnerRig() {
 
   return {
     url,
+    deps,
+    routes: createRoutes(deps, routeGroups),
     pool,
     calls,
     intake,
