@@ -185,6 +185,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // What the examples build.
+    exclude: { path: '^examples/[^/]+/dist/' },
     // Imports of types count: they are directions too.
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
