@@ -99,14 +99,6 @@ function forge(token: string): string {
   return `${header}.${changed}.${signature}`;
 }
 
-it('this file knows every route that needs a scope', () => {
-  const described = Object.values(rig.answers.document.paths)
-    .flatMap((path) => Object.values(path))
-    .filter(({ description = '' }) => description.includes('Needs the scope'))
-    .map(({ operationId, description = '' }) => [operationId, /`(.+)`/.exec(description)?.[1]]);
-  expect(described.toSorted()).toEqual(doors.map(({ id, scope }) => [id, scope]).toSorted());
-});
-
 describe.each(cases)('%s', (_name, door) => {
   it('is closed to callers without a token that holds', async () => {
     const signer = await createSigner();
@@ -114,7 +106,7 @@ describe.each(cases)('%s', (_name, door) => {
     const over = await rig.mint({ expiresAtMs: Date.now() - 1_000 });
     const strangers: Readonly<Record<string, string | null>> = {
       'no token': null,
-      'no JWT': 'abc',
+      'no JWT': 'no-jwt',
       'a broken JWT': 'a.b.c',
       'a changed token': forge(everything),
       'an expired token': (await rig.mint({ ageMs: 7_200_000 })).token,
