@@ -48,20 +48,19 @@ export function createIntake(deps: IntakeDeps): Intake {
       return await intakes.open(connect, { actor, reason: null, correlationId });
     }
     const key = { app: app.app, principal };
-    await connections.transact(key, (aggregate) =>
-      acceptIntake(aggregate, {
-        key,
-        actor,
-        correlationId,
-        replace,
-        session: { ...session, requestToken: credential },
-        newConnectionId: rng.uuid(),
-        principalType: app.principal,
-        nowMs,
-        policy,
-        workflowId: connectionWorkflowId(key),
-      }),
-    );
+    const intake = {
+      key,
+      actor,
+      correlationId,
+      replace,
+      session: { ...session, requestToken: credential },
+      newConnectionId: rng.uuid(),
+      principalType: app.principal,
+      nowMs,
+      policy,
+      workflowId: connectionWorkflowId(key),
+    };
+    await connections.transact(key, (aggregate) => acceptIntake(aggregate, intake), { sessionId });
   }
 
   /** Waits for as long as a caller does. Without Temporal it goes on when that is back. */

@@ -90,7 +90,7 @@ export interface Aggregate {
   readonly grant: Grant;
   /** Attempts that are not done, and done ones that hold a candidate; newest first. */
   readonly attempts: readonly Attempt[];
-  /** Sessions with status `completed`, oldest first. */
+  /** Sessions with status `completed`, oldest first; and the one that the transaction asked for, settled or not. */
   readonly sessions: readonly ConnectSession[];
   /** Only where the transaction asked for it: a death is decided with the others in sight. */
   readonly crowd?: Crowd;

@@ -11,13 +11,14 @@ export interface AcceptIntake extends Omit<AcceptConnect, 'sessionId'> {
 }
 
 /**
- * Takes a connect that came without a landing page and names its principal; the session is on file from here on.
+ * Takes a connect that came without a landing page and names its principal; the session is on file from here on. A session
+ * that is on file already, settled or not, is left as it is: the transaction has to have it in sight.
  * Throws `conflict` for an import over a living connection that nobody wants to replace.
  */
 export function acceptIntake(aggregate: Aggregate, input: AcceptIntake): Decision<Connection> {
   const { session, replace, ...accept } = input;
   const { connection } = aggregate;
-  // Brought twice at the same moment.
+  // Brought twice: what came of the first, perhaps all of it meanwhile, holds for both.
   if (connection !== null && aggregate.sessions.some(({ id }) => id === session.id))
     return { result: connection, changes: {} };
   if (session.kind === 'refresh-token' && !replace && connection !== null && isLiving(connection.state)) {

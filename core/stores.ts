@@ -18,12 +18,13 @@ import type { Decision as UnidentifiedDecision, UnidentifiedConnect } from './un
 export interface ConnectionStore {
   /**
    * Null result of `decide`'s aggregate.connection means that no row exists yet. With `crowd` the other connections
-   * of the app in that data centre are in sight; whoever asks for the same waits until this one is over.
+   * of the app in that data centre are in sight; whoever asks for the same waits until this one is over. With
+   * `sessionId` that session is in sight even when it has settled.
    */
   transact<T>(
     key: ConnectionKey,
     decide: (aggregate: Aggregate) => Decision<T>,
-    options?: { readonly crowd?: CrowdQuestion },
+    options?: { readonly crowd?: CrowdQuestion; readonly sessionId?: string },
   ): Promise<T>;
   /** Read without a lock. */
   maybeOne(key: ConnectionKey): Promise<Aggregate | null>;

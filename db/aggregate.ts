@@ -32,10 +32,20 @@ export function connectionLock(key: ConnectionKey): bigint {
   return lockKey('connection', key.app, key.principal);
 }
 
+/** Beyond the connection itself: the others, or a session that may have settled. */
+interface Sight {
+  readonly crowd?: CrowdQuestion;
+  readonly sessionId?: string;
+}
+
 /** Reads the aggregate; with `forUpdate` the row stays locked against writers that hold no {@link connectionLock}. */
-export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: boolean): Promise<Aggregate> {
+export async function loadAggregate(
+  send: Send,
+  key: ConnectionKey,
+  { forUpdate, sessionId }: { readonly forUpdate: boolean; readonly sessionId?: string },
+): Promise<Aggregate> {
   const values = [key.app, key.principal];
-  const [connections, attempts, sessions, troubles] = await send(
+  const [connections, attempts, sessions, troubles, settled] = await send(
     {
       text: `SELECT ${connectionSelection}, ${grantSelection} FROM connections c
         WHERE c.app = $1 AND c.principal = $2 ${forUpdate ? 'FOR NO KEY UPDATE' : ''}`,
@@ -53,10 +63,11 @@ export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: b
       values,
     },
     { text: `${troubleSelection} WHERE app = $1 ORDER BY data_centre`, values: [key.app] },
+    ...(sessionId === undefined ? [] : [readSettledSession(key, sessionId)]),
   );
   const row: (ConnectionRow & GrantRow) | undefined = connections?.rows[0];
   const attemptRows: AttemptRow[] = attempts?.rows ?? [];
-  const sessionRows: SessionRow[] = sessions?.rows ?? [];
+  const sessionRows: SessionRow[] = [...(sessions?.rows ?? []), ...(settled?.rows ?? [])];
   const troubleRows: TroubleRow[] = troubles?.rows ?? [];
   return {
     connection: row === undefined ? null : buildConnection(row),
@@ -64,6 +75,14 @@ export async function loadAggregate(send: Send, key: ConnectionKey, forUpdate: b
     attempts: attemptRows.map(buildAttempt).sort(newestFirst),
     sessions: sessionRows.map(buildConnectSession),
     appTroubles: troubleRows.map(buildTrouble),
+  };
+}
+
+function readSettledSession({ app, principal }: ConnectionKey, id: string): Statement {
+  return {
+    text: `SELECT * FROM connect_sessions WHERE id = $3 AND app = $1 AND principal = $2
+      AND status IN ('connected', 'failed')`,
+    values: [app, principal, id],
   };
 }
 
@@ -76,9 +95,9 @@ export async function decideAndWrite<T>(
   send: Send,
   key: ConnectionKey,
   decide: (aggregate: Aggregate) => Decision<T>,
-  crowd?: CrowdQuestion,
+  { crowd, sessionId }: Sight = {},
 ): Promise<Outcome<T>> {
-  const loaded = await loadAggregate(send, key, true);
+  const loaded = await loadAggregate(send, key, { forUpdate: true, ...(sessionId === undefined ? {} : { sessionId }) });
   const { connection } = loaded;
   const aggregate =
     crowd === undefined || connection === null

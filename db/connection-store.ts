@@ -14,15 +14,16 @@ import { query, transact } from './query.ts';
 /** {@link ConnectionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createConnectionStore(pool: Pool): ConnectionStore {
   const store: ConnectionStore = {
-    transact(key, decide, { crowd } = {}) {
+    transact(key, decide, sight = {}) {
+      const { crowd } = sight;
       // In this order always: who waits for the crowd holds nothing that a holder of the crowd waits for.
       const locks = [connectionLock(key), ...(crowd === undefined ? [] : [crowdLock(key.app, crowd.dataCentre)])];
-      return transact(pool, { locks }, (send) => decideAndWrite(send, key, decide, crowd));
+      return transact(pool, { locks }, (send) => decideAndWrite(send, key, decide, sight));
     },
 
     async maybeOne(key) {
       const aggregate = await transact(pool, { isolation: 'REPEATABLE READ READ ONLY' }, async (send) => ({
-        result: await loadAggregate(send, key, false),
+        result: await loadAggregate(send, key, { forUpdate: false }),
         writes: [],
       }));
       return aggregate.connection === null ? null : aggregate;

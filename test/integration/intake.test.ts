@@ -23,6 +23,8 @@ const log = { debug: silent, info: silent, warn: silent, error: silent };
 let backend: Backend;
 let intake: ReturnType<typeof createIntake>;
 let intakes: ReturnType<typeof createIntakeStore>;
+/** The same, but what it asks for first is not on file yet: as for a caller whom another one overtakes right then. */
+let overtaken: ReturnType<typeof createIntake>;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -34,7 +36,7 @@ beforeAll(async () => {
     () => pool.end(),
   );
   intakes = createIntakeStore(pool);
-  intake = createIntake({
+  const deps = {
     clock: systemClock,
     rng: systemRng,
     vault: backend.vault,
@@ -43,7 +45,15 @@ beforeAll(async () => {
     connections: backend.connections,
     intakes,
     lifecycle,
-  });
+  };
+  intake = createIntake(deps);
+  const asked = new Set<string>();
+  const maybeOne: typeof intakes.maybeOne = async (app, id) => {
+    if (asked.has(id)) return await intakes.maybeOne(app, id);
+    asked.add(id);
+    return null;
+  };
+  overtaken = createIntake({ ...deps, intakes: { ...intakes, maybeOne } });
   await backend.startWorker();
 }, 60_000);
 
@@ -96,9 +106,9 @@ function legacyGrant(refreshToken: string, legacyClientId: string): string {
   return serializeLegacyGrant({ legacyRefreshToken: new Secret(refreshToken), legacyClientId }).reveal();
 }
 
-function bring(given: Partial<IntakeRequest> & { readonly secret: string }): Promise<unknown> {
+function bring(given: Partial<IntakeRequest> & { readonly secret: string }, by = intake): Promise<unknown> {
   const { secret, ...rest } = given;
-  return intake.connect({
+  return by.connect({
     app: buildApp({ app: 'demo', clientId: backend.concurApp.clientId }),
     kind: 'request-token',
     principal: null,
@@ -152,6 +162,30 @@ describe('a manual connect', () => {
     expect(await intake.look('other', sessionId)).toBeNull();
     expect(await backend.connection({ app: 'demo', principal })).toMatchObject({ version: 1 });
   });
+
+  it('is not taken up again by a caller whom the one that settled it overtook', async () => {
+    const { id: principal } = addCompany();
+    const { clientId } = backend.concurApp;
+    const secret = backend.sandbox.requestToken({ clientId, principalId: principal }).value;
+    const sessionId = randomUUID();
+    const first = await bring({ principal, secret, sessionId });
+    const settled = await intakes.maybeOne('demo', sessionId);
+    const before = await backend.connection({ app: 'demo', principal });
+    expect(await bring({ principal, secret, sessionId }, overtaken)).toEqual(first);
+    expect(await intakes.maybeOne('demo', sessionId)).toEqual(settled);
+    expect(await backend.connection({ app: 'demo', principal })).toEqual(before);
+  });
+
+  it('tells of the failure that the one who overtook met, and tries nothing again', async () => {
+    const { id: principal } = addCompany();
+    const sessionId = randomUUID();
+    const brought = { principal, secret: 'never-issued', sessionId };
+    const first = await bring(brought);
+    expect(first).toEqual({ outcome: 'failed', code: 'request-token-rejected' });
+    const settled = await intakes.maybeOne('demo', sessionId);
+    expect(await bring(brought, overtaken)).toEqual(first);
+    expect(await intakes.maybeOne('demo', sessionId)).toEqual(settled);
+  });
 });
 
 describe('an import', () => {
@@ -192,7 +226,10 @@ describe('an import', () => {
     const brought = { kind: 'refresh-token', principal: key.principal, secret, dataCentre: 'us2' } as const;
     await expect(bring(brought)).rejects.toMatchObject({ code: 'conflict' });
     expect(await backend.connection(key)).toMatchObject({ version: 1 });
-    expect(await bring({ ...brought, replace: true })).toMatchObject({ outcome: 'connected', isNew: false });
+    const sessionId = randomUUID();
+    const replacing = { ...brought, replace: true, sessionId };
+    expect(await bring(replacing)).toMatchObject({ outcome: 'connected', isNew: false });
+    expect(await bring({ ...brought, sessionId }, overtaken)).toMatchObject({ outcome: 'connected', isNew: false });
     expect(await backend.connection(key)).toMatchObject({ state: 'active', version: 2 });
   });
 });

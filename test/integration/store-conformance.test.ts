@@ -132,7 +132,16 @@ const change = fc.record(
 );
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('transact' as const), key: slot, change, fails: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('transact' as const),
+      key: slot,
+      change,
+      fails: fc.boolean(),
+      sessionAsked: fc.option(slot),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -192,7 +201,8 @@ async function take(store: ConnectionStore, brakes: BrakeStore, rows: Rows, take
   };
   const { terminalEvidence: evidence } = taken.change;
   const crowd = evidence && { dataCentre: evidence.dataCentre, nowMs: NOW_MS + CROWD_WINDOW_MS + 1_000 };
-  const result = store.transact(key, decide, crowd && { crowd });
+  const sessionId = taken.sessionAsked === null ? undefined : idOf(rows, taken.key, 'session', taken.sessionAsked);
+  const result = store.transact(key, decide, { ...(crowd && { crowd }), ...(sessionId && { sessionId }) });
   return result.catch((caught: unknown) => (caught === error ? 'failed' : Promise.reject(caught)));
 }
 
@@ -212,7 +222,7 @@ function buildChanges(
   }: Extract<Step, { do: 'transact' }>['change'],
 ): Changes {
   const key = keyOf(rows, at);
-  const id = (kind: string, index: number): string => `${rows.prefix}:${at}:${kind}:${index}`;
+  const id = (kind: string, index: number): string => idOf(rows, at, kind, index);
   const base = before.connection ?? buildFullConnection(key, { id: rows.connectionIds[at] ?? '' });
   // Everything else hangs on a connection, so the first change makes one.
   const makes = connection !== undefined || before.connection === null;
@@ -232,6 +242,10 @@ function buildChanges(
     }),
     ...(events && { events: events.map((entry) => buildEntry(entry)) }),
   };
+}
+
+function idOf({ prefix }: Rows, at: number, kind: string, index: number): string {
+  return `${prefix}:${at}:${kind}:${index}`;
 }
 
 function keyOf(rows: Rows, at: number): ConnectionKey {

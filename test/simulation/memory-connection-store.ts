@@ -79,14 +79,15 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
   const transact = async <T>(
     key: ConnectionKey,
     decide: (aggregate: Aggregate) => Decision<T>,
-    { crowd: question }: { readonly crowd?: CrowdQuestion } = {},
+    { crowd: question, sessionId }: { readonly crowd?: CrowdQuestion; readonly sessionId?: string } = {},
   ): Promise<T> => {
     await hooks.before?.(key);
     const { aggregate } = stored(key);
     const { connection } = aggregate;
     const hasCrowd = question !== undefined && connection !== null;
     const crowd = hasCrowd ? { crowd: brakes.crowdOf(connection, question, all()) } : {};
-    const { result, changes } = decide({ ...aggregate, ...crowd, appTroubles: troubles.of(key.app) });
+    const inSight = { ...crowd, sessions: withSession(aggregate, sessions.get(sessionId ?? '')) };
+    const { result, changes } = decide({ ...aggregate, ...inSight, appTroubles: troubles.of(key.app) });
     write(key, changes);
     if (changes.appTrouble !== undefined && stored(key).aggregate.connection !== null)
       troubles.note(key.app, changes.appTrouble);
@@ -154,6 +155,11 @@ export function createMemoryConnectionStore(clock: { now(): number }, hooks: Sto
     session: (id) => sessions.get(id),
     trail: (key) => stored(key).events,
   };
+}
+
+/** A settled session is in sight where it was asked for. */
+function withSession({ sessions }: Aggregate, asked: ConnectSession | undefined): readonly ConnectSession[] {
+  return asked === undefined || sessions.some(({ id }) => id === asked.id) ? sessions : [...sessions, asked];
 }
 
 /** Reads are noted beside the lock: an older note never replaces a newer one. */
