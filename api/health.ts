@@ -1,6 +1,7 @@
 /** Whether this process can do its work, and its metrics. Temporal is reported, not fatal: reads go on without it. */
 import type { Log } from '../core/ports.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { Census } from './census.ts';
 import type { Health } from './deps.ts';
 import { mergePages } from './merge-pages.ts';
 
@@ -8,10 +9,7 @@ export interface HealthDeps {
   /** Names of migrations that are missing; throws when the database is away. */
   readonly pendingMigrations: () => Promise<readonly string[]>;
   readonly assertTemporalReachable: () => Promise<void>;
-  readonly countConnections: () => Promise<
-    readonly { readonly app: string; readonly state: string; readonly count: number }[]
-  >;
-  readonly manyBlockedApps: () => Promise<readonly { readonly app: string; readonly blocked: boolean }[]>;
+  readonly census: Census;
   readonly metrics: Metrics;
   /** Under `npm start`: the worker's page, shown with ours. */
   readonly workerMetricsUrl: string | null;
@@ -21,7 +19,7 @@ export interface HealthDeps {
 const WORKER_ANSWER_MS = 2_000;
 
 export function createHealth(deps: HealthDeps): Health {
-  const { metrics, log } = deps;
+  const { census, metrics, log } = deps;
   let wasReady = true;
 
   async function databaseState(): Promise<{ readonly database: string; readonly migrations: string }> {
@@ -53,17 +51,6 @@ export function createHealth(deps: HealthDeps): Health {
     }
   }
 
-  async function countConnections(): Promise<void> {
-    try {
-      const [counts, apps] = await Promise.all([deps.countConnections(), deps.manyBlockedApps()]);
-      metrics.connections.reset();
-      for (const { app, state, count } of counts) metrics.connections.set({ app, state }, count);
-      for (const { app, blocked } of apps) metrics.appBlocked.set({ app }, blocked ? 1 : 0);
-    } catch (error) {
-      log.warn({ err: error }, 'the connections could not be counted');
-    }
-  }
-
   return {
     async check() {
       const [state, temporal] = await Promise.all([
@@ -78,7 +65,7 @@ export function createHealth(deps: HealthDeps): Health {
       return { ready, ...state, temporal };
     },
     async metrics() {
-      const [theirs] = await Promise.all([workerPage(), countConnections()]);
+      const [theirs] = await Promise.all([workerPage(), census.take()]);
       const ours = await metrics.registry.metrics();
       return { contentType: metrics.registry.contentType, body: mergePages(ours, theirs) };
     },

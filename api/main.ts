@@ -9,6 +9,7 @@ import { createCodeStore } from '../db/code-store.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
 import { manyBlockedApps } from '../db/app-trouble.ts';
 import { countConnections } from '../db/connection-counts.ts';
+import { manyBrakes } from '../db/crowd.ts';
 import { createDataKeyStore } from '../db/data-key-store.ts';
 import { createKeyHolderStore } from '../db/key-holder-store.ts';
 import { assertInstallation } from '../db/installation.ts';
@@ -46,6 +47,7 @@ import { createIssuerHttp } from './auth/issuer-http.ts';
 import { createIssuerKeys } from './auth/issuer-keys.ts';
 import { createLocalTokenIssuer } from './auth/local-issuer.ts';
 import type { ApiDeps } from './deps.ts';
+import { createCensus } from './census.ts';
 import { createHealth } from './health.ts';
 import { createIntake } from './intake.ts';
 import { createLifecycleGateway } from './lifecycle-gateway.ts';
@@ -175,8 +177,14 @@ await runMain('evergrant api', async () => {
     health: createHealth({
       pendingMigrations: () => pendingMigrations(pool),
       assertTemporalReachable: lifecycle.assertReachable,
-      countConnections: () => countConnections(pool),
-      manyBlockedApps: () => manyBlockedApps(pool),
+      census: createCensus({
+        countConnections: () => countConnections(pool),
+        manyBlockedApps: () => manyBlockedApps(pool),
+        manyBrakes: () => manyBrakes(pool),
+        metrics,
+        clock,
+        log,
+      }),
       metrics,
       workerMetricsUrl: config.workerMetricsUrl,
       log,

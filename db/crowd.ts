@@ -70,6 +70,16 @@ export function writeEvidence(
   return tripsBrake ? [evidence, brake] : [evidence];
 }
 
+/** Where a brake was ever on, and whether it is now, for every app. Throws `database-unavailable`. */
+export async function manyBrakes(pool: Pool): Promise<readonly { app: string; dataCentre: string; isOn: boolean }[]> {
+  const { rows } = await query<{ app: string; data_centre: string; is_on: boolean }>(
+    pool,
+    `SELECT app, data_centre, released_at IS NULL OR released_at < tripped_at AS is_on
+     FROM brakes ORDER BY app, data_centre`,
+  );
+  return rows.map(({ app, data_centre, is_on }) => ({ app, dataCentre: data_centre, isOn: is_on }));
+}
+
 /** {@link BrakeStore} on PostgreSQL. */
 export function createBrakeStore(pool: Pool): BrakeStore {
   return {

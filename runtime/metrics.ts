@@ -55,7 +55,7 @@ export function createMetrics(version: string) {
     }),
     refreshTokenDaysLeft: new Gauge({
       name: 'evergrant_refresh_token_days_left',
-      help: 'Connections by how many days their refresh token is forecast to live.',
+      help: 'Living connections by how many days their refresh token is forecast to live: expired, 0-7, 7-30, 30-60, 60+, unknown.',
       labelNames: ['app', 'bucket'] as const,
       registers,
     }),
@@ -63,6 +63,12 @@ export function createMetrics(version: string) {
       name: 'evergrant_app_blocked',
       help: "1 while Concur refuses the app's own credentials.",
       labelNames: ['app'] as const,
+      registers,
+    }),
+    brakeOn: new Gauge({
+      name: 'evergrant_brake_on',
+      help: '1 while connections are held because too many would have died at once.',
+      labelNames: ['app', 'data_center'] as const,
       registers,
     }),
     saveFailuresTotal: new Counter({

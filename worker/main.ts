@@ -50,6 +50,7 @@ import { createObserver } from './observer.ts';
 import { startOpsServer } from './ops-server.ts';
 import { keepReconcilerSchedule } from './reconciler-schedule.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { createSdkMetrics } from './sdk-metrics.ts';
 import { repeatSweeps } from './sweeps.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
 import { repeatDeliveries } from './webhooks/deliver.ts';
@@ -67,7 +68,8 @@ await runMain('evergrant worker', async () => {
   const metrics = createMetrics(readVersion());
   const drainMs = drainMsOf(config);
   const shutdown = createShutdown({ log, deadlineMs: drainMs + 2_000 });
-  installRuntime(log);
+  const sdkMetrics = await createSdkMetrics(log);
+  installRuntime(log, sdkMetrics.telemetry);
 
   const pool = createPool({ url: config.databaseUrl, log, applicationName: 'evergrant-worker' });
   shutdown.onClose('database', () => pool.end());
@@ -178,7 +180,13 @@ await runMain('evergrant worker', async () => {
   let isRunning = true;
   if (config.workerPort !== null) {
     const isReady = (): boolean => isRunning && !shutdown.signal.aborted;
-    const server = await startOpsServer({ host: config.host, port: config.workerPort, metrics, isReady });
+    const server = await startOpsServer({
+      host: config.host,
+      port: config.workerPort,
+      metrics,
+      sdkPage: sdkMetrics.page,
+      isReady,
+    });
     shutdown.onClose('ops server', () => void server.close());
   }
   const running = worker.run().then(

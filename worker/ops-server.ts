@@ -6,11 +6,13 @@ export interface OpsServerDeps {
   readonly host: string;
   readonly port: number;
   readonly metrics: Metrics;
+  /** Of Temporal's SDK, in the same format. */
+  readonly sdkPage: () => Promise<string>;
   /** Whether the workers poll. */
   readonly isReady: () => boolean;
 }
 
-export async function startOpsServer({ host, port, metrics, isReady }: OpsServerDeps): Promise<Server> {
+export async function startOpsServer({ host, port, metrics, sdkPage, isReady }: OpsServerDeps): Promise<Server> {
   const server = createServer((request, response) => {
     const answer = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
@@ -21,8 +23,8 @@ export async function startOpsServer({ host, port, metrics, isReady }: OpsServer
       case '/readyz':
         return isReady() ? answer(200, 'ready\n') : answer(503, 'not ready\n');
       case '/metrics':
-        metrics.registry.metrics().then(
-          (text) => answer(200, text, metrics.registry.contentType),
+        Promise.all([metrics.registry.metrics(), sdkPage()]).then(
+          (pages) => answer(200, pages.join('\n'), metrics.registry.contentType),
           () => answer(500, 'the metrics could not be collected\n'),
         );
         return;

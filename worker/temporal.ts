@@ -1,5 +1,5 @@
 /** The worker's way to Temporal: one connection, and the SDK's log lines in ours. */
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection, Runtime, type RuntimeOptions } from '@temporalio/worker';
 import { AppError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Config } from '../runtime/settings.ts';
@@ -8,11 +8,12 @@ import type { Config } from '../runtime/settings.ts';
 const ACTIVITIES_ONLY = 'No workflows registered, not polling for workflow tasks';
 
 /** Once per process, before anything else of the SDK is used. Signals are handled by our own shutdown. */
-export function installRuntime(log: Log): void {
+export function installRuntime(log: Log, telemetryOptions: NonNullable<RuntimeOptions['telemetryOptions']>): void {
   const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
     log[level]({ ...meta, part: 'temporal-sdk' }, message);
   Runtime.install({
     shutdownSignals: [],
+    telemetryOptions,
     logger: {
       log: (level, message, meta) => write(levelOf(level))(message, meta),
       trace: write('debug'),

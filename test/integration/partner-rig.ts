@@ -12,6 +12,7 @@ import { createClientKeyIssuer } from '../../api/auth/client-key-issuer.ts';
 import { createLocalTokenIssuer } from '../../api/auth/local-issuer.ts';
 import type { TokenIssuer } from '../../api/auth/token-issuer.ts';
 import type { ApiDeps } from '../../api/deps.ts';
+import { createCensus } from '../../api/census.ts';
 import { createHealth } from '../../api/health.ts';
 import { listen } from '../../api/listen.ts';
 import { createReadRecorder } from '../../api/read-recorder.ts';
@@ -32,6 +33,7 @@ import { createCodeStore } from '../../db/code-store.ts';
 import { manyBlockedApps } from '../../db/app-trouble.ts';
 import { countConnections } from '../../db/connection-counts.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
+import { manyBrakes } from '../../db/crowd.ts';
 import { createDataKeyStore } from '../../db/data-key-store.ts';
 import { createIdempotencyStore } from '../../db/idempotency-store.ts';
 import { createIssuerKeyStore } from '../../db/issuer-key-store.ts';
@@ -146,8 +148,14 @@ export async function createPartnerRig({ issuers = [] }: { readonly issuers?: re
       assertTemporalReachable: async () => {
         if (temporal.isAway) throw new Error('away');
       },
-      countConnections: () => countConnections(pool),
-      manyBlockedApps: () => manyBlockedApps(pool),
+      census: createCensus({
+        countConnections: () => countConnections(pool),
+        manyBlockedApps: () => manyBlockedApps(pool),
+        manyBrakes: () => manyBrakes(pool),
+        metrics,
+        clock,
+        log: silentLog,
+      }),
       metrics,
       workerMetricsUrl: null,
       log: silentLog,

@@ -44,7 +44,9 @@ function most(times: readonly number[], spanMs: number): number {
 
 async function countStates(): Promise<Record<string, number>> {
   const counts = await countConnections(pool);
-  return Object.fromEntries(counts.map(({ state, count }) => [state, count]));
+  const states: Record<string, number> = {};
+  for (const { state, count } of counts) states[state] = (states[state] ?? 0) + count;
+  return states;
 }
 
 async function showApp() {

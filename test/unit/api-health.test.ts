@@ -15,8 +15,7 @@ describe('readiness', () => {
     const health = createHealth({
       pendingMigrations: async () => pending,
       assertTemporalReachable: async () => undefined,
-      countConnections: async () => [],
-      manyBlockedApps: async () => [],
+      census: { take: async () => undefined },
       metrics: createMetrics('1'),
       workerMetricsUrl: null,
       log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
