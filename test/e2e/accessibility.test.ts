@@ -87,7 +87,8 @@ describe('axe-core', () => {
     expect([...rules]).toEqual(expect.arrayContaining(['image-alt', 'label', 'color-contrast']));
   });
 
-  it.each(looks)(
+  // Each language and each scheme once: what differs is words in the one and colours in the other.
+  it.each(looks.filter(({ locale, colorScheme }) => (locale === 'en-GB') === (colorScheme === 'light')))(
     'finds nothing on any page ($locale, $colorScheme)',
     async (look) => {
       const page = await (await people.open(look)).newPage();

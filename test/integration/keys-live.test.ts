@@ -22,7 +22,7 @@ import { buildFullConnection, buildKey } from './store-fixtures.ts';
 const PUBLIC_URL = 'http://localhost:8080';
 const HOUR_MS = 3_600_000;
 /** More than the API reads while a rotation lasts, so that every read asks the database. */
-const COMPANIES = 400;
+const COMPANIES = 160;
 
 const next = makeKek('next');
 let backend: Backend;

@@ -107,7 +107,7 @@ describe('the model of Concur', () => {
       expect(model.tokens.accessTokens.size).toBeLessThanOrEqual(250);
       expect(codeOf(() => refresh(refreshToken?.value))).toBeUndefined();
     }
-  });
+  }, 60_000);
 
   it('is the same after a snapshot, and a snapshot is plain JSON', () => {
     model.settings.rotation = 'strict';
