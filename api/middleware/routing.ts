@@ -4,7 +4,8 @@ import { AppError } from '../../core/errors.ts';
 import type { Context, RequestState, Route, RouteFacts, Step } from '../route.ts';
 
 export function routing(routes: readonly Route[]): readonly Step[] {
-  const router = new Router<RequestState, RouteFacts>({ strict: true });
+  // To the letter: what a proxy lets through, or not, is told by the letters of the path.
+  const router = new Router<RequestState, RouteFacts>({ strict: true, sensitive: true });
   for (const { method, path, steps } of routes) {
     router.register(path, [method], steps as unknown as Parameters<typeof router.register>[2]);
   }

@@ -47,6 +47,7 @@ describe('what is no proper HTTP', () => {
     ],
     ['a request without a host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n'],
     ['a control character in the target', 'GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['a tunnel to somewhere', 'CONNECT concur.example:443 HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['a word that is no request', 'garbage\r\n\r\n'],
     ['headers without end', `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'y'.repeat(20_000)}\r\n\r\n`],
   ])('is told so like every other mistake: %s', async (_what, text) => {
@@ -97,6 +98,16 @@ describe('a Connect URI', () => {
     expect(response.status).toBe(303);
     expect(response.headers.get('location')).toMatch(/^\/connect\/demo\/s\/[\w-]+$/);
   });
+});
+
+describe('a path', () => {
+  // A proxy that keeps /v1/ or /connect/ to some callers compares letters.
+  it.each(['/V1/apps/demo/connections', '/v1/Apps/demo/connections', '/CONNECT/demo', '/HealthZ'])(
+    'is none of ours in other letters: %s',
+    async (path) => {
+      expect((await fetch(`${rig.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(404);
+    },
+  );
 });
 
 describe('a page', () => {
