@@ -12,8 +12,8 @@ import { parseInput } from '../input.ts';
 import { customerRef, opaqueText, principalId } from './fields.ts';
 
 /** Passwords may hold spaces and letters of any script. */
-const password = z.string().regex(/^[^\p{Cc}]{1,512}$/u, 'must be 1 to 512 characters, no control characters');
-const username = z.string().regex(/^[^\p{Cc}]{1,256}$/u, 'must be 1 to 256 characters, no control characters');
+const password = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,512}$/u, 'must be 1 to 512 characters, no control characters');
+const username = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,256}$/u, 'must be 1 to 256 characters, no control characters');
 const dataCenter = z
   .string()
   .regex(/^[a-z0-9-]{1,40}$/, 'must be the name of a data centre')

@@ -19,14 +19,14 @@ export const principalId = z
 /** Opaque values such as request tokens. */
 export const opaqueText = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 visible ASCII characters');
 
+/** No control characters, and no halves of characters: JSON can spell those, and no database keeps them. */
+const plainText = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,200}$/u, 'must be 1 to 200 characters, no control characters');
+
 /** The partner's own name for the customer. */
-export const customerRef = z
-  .string()
-  .regex(/^[^\p{Cc}]{1,200}$/u, 'must be 1 to 200 characters, no control characters')
-  .meta({ description: "The partner's own name for the customer" });
+export const customerRef = plainText.meta({ description: "The partner's own name for the customer" });
 
 /** Free text that a person wrote. */
-export const note = z.string().regex(/^[^\p{Cc}]{1,200}$/u, 'must be 1 to 200 characters, no control characters');
+export const note = plainText;
 
 /** A whole number in a query string. */
 export function wholeNumber(least: number, most: number, description: string): z.ZodType<number, string> {

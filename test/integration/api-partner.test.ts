@@ -167,6 +167,16 @@ describe('a verification code', () => {
     }
   });
 
+  it('takes no text that is half a character, which no database could keep', async () => {
+    const { token } = await rig.mint();
+    for (const body of [{ label: 'half \ud83d' }, { customer_ref: '\udc00' }]) {
+      const reply = await rig.call('POST', '/v1/apps/demo/verification-codes', { token, body });
+      expect([reply.status, reply.json.fields]).toEqual([400, Object.keys(body)]);
+    }
+    const whole = { label: 'whole \u{1f600}' };
+    expect((await rig.call('POST', '/v1/apps/demo/verification-codes', { token, body: whole })).status).toBe(201);
+  });
+
   it('lets nobody in whom its maker may not use', async () => {
     const principal = randomUUID();
     const { token } = await rig.mint({ principals: [principal] });
