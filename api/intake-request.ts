@@ -6,7 +6,7 @@ import type { IntakeRequest } from './intake-port.ts';
 import type { ConnectOrder } from './schemas/connects.ts';
 
 /**
- * Throws `forbidden` for a login where the app allows none, and `bad-request` for a place that is no known data centre and
+ * Throws `forbidden` for a login where the app allows none, `conflict` for a request token where the app's flow knows none, and `bad-request` for a place that is no known data centre and
  * for a migration without an old key; each names its field.
  */
 export function buildIntakeRequest(
@@ -21,6 +21,10 @@ export function buildIntakeRequest(
   const { app, actor, correlationId, dataCentres } = given;
   if (order.kind === 'password' && !app.allowPasswordLogin) {
     throw new AppError('forbidden', 'This app allows no connect by login (allowPasswordLogin).');
+  }
+  if (order.kind === 'request-token' && app.flow === 'app-center-legacy') {
+    const message = 'This app has the flow app-center-legacy, which knows no request tokens; its users press Connect.';
+    throw new AppError('conflict', message);
   }
   const { kind, principal, customerRef, replace } = order;
   const dataCentre = dataCentreOf(dataCentres, order);

@@ -13,6 +13,7 @@ let token: string;
 beforeAll(async () => {
   rig = await createPartnerRig();
   await createAppStore(rig.pool).apply(buildApp({ app: 'open', allowPasswordLogin: true, legacyClientId: 'old-key' }));
+  await createAppStore(rig.pool).apply(buildApp({ app: 'of-before-2017', flow: 'app-center-legacy' }));
   ({ token } = await rig.mint());
 });
 afterAll(async () => {
@@ -75,6 +76,14 @@ describe('a connect without a landing page', () => {
     const reply = await post(body);
     expect([reply.status, reply.headers.get('location')]).toEqual([200, null]);
     expect(rig.intake.requests[0]).toMatchObject({ kind: 'refresh-token', dataCentre: 'us2', replace: true });
+  });
+
+  it('by a request token is nothing for an app of before 2017, whose tokens are of another kind', async () => {
+    const body = { principal_id: randomUUID(), request_token: 'request-token-1' };
+    const reply = await post(body, { path: '/v1/apps/of-before-2017/connections' });
+    expect([reply.status, reply.json.code]).toEqual([409, 'conflict']);
+    expect(reply.json.detail).toContain('app-center-legacy');
+    expect(rig.intake.requests).toEqual([]);
   });
 
   it('is 202 with the place of the connection when it takes longer', async () => {
