@@ -24,7 +24,7 @@ import { createVault } from '../../vault/vault.ts';
 import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
 import { buildApp } from '../simulation/builders.ts';
 import type { BuiltProduct } from '../rig/built-product.ts';
-import { createTestDatabase } from '../rig/test-database.ts';
+import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { createTestTemporal, type TestTemporal } from '../rig/test-temporal.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -32,6 +32,7 @@ const silent = (): void => {};
 const silentLog = { debug: silent, info: silent, warn: silent, error: silent };
 
 interface BackendProcess {
+  readonly pid: number;
   /** Everything it has printed. */
   readonly output: () => string;
   /** SIGKILL: no last word. */
@@ -44,14 +45,20 @@ export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
 /**
  * `temporal`: a server that the test has for itself; else a namespace on the run's own. `built`: what its processes run,
- * which start in half the time; else the sources.
+ * which start in half the time; else the sources. `database`: one that is no copy of the run's template.
+ * `nodeArgs`: options of Node for its processes.
  */
 export async function createBackend(
   options: SandboxOptions = {},
-  parts: { readonly temporal?: TestTemporal; readonly built?: BuiltProduct } = {},
+  parts: {
+    readonly temporal?: TestTemporal;
+    readonly built?: Pick<BuiltProduct, 'place'>;
+    readonly database?: TestDatabase;
+    readonly nodeArgs?: readonly string[];
+  } = {},
 ) {
   const [database, temporal, sandbox] = await Promise.all([
-    createTestDatabase(),
+    parts.database ?? createTestDatabase(),
     parts.temporal ?? createTestTemporal(),
     createSandbox(options),
   ]);
@@ -101,8 +108,11 @@ export async function createBackend(
 
   /** Resolves when it polls, or listens. */
   async function startProcess(program: string, env: Readonly<Record<string, string>>): Promise<BackendProcess> {
-    const { built } = parts;
-    const args = built === undefined ? ['--import', 'tsx', `${program}.ts`] : [`dist/${program}.js`];
+    const { built, nodeArgs = [] } = parts;
+    const args = [
+      ...nodeArgs,
+      ...(built === undefined ? ['--import', 'tsx', `${program}.ts`] : [`dist/${program}.js`]),
+    ];
     const child = spawn(process.execPath, args, {
       cwd: built?.place ?? root,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -117,6 +127,7 @@ export async function createBackend(
       child.once('exit', (code) => reject(new Error(`${program} ended with ${code}:\n${output()}`)));
     });
     const started: BackendProcess = {
+      pid: child.pid ?? 0,
       output,
       async kill() {
         processes.delete(started);
