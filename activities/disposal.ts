@@ -7,7 +7,6 @@ import { judge } from '../core/concur-codes.ts';
 import { isUnverified } from '../core/command-transitions.ts';
 import { isLiving } from '../core/connection.ts';
 import type { AppCredentials, TokenAnswer } from '../core/ports.ts';
-import type { Secret } from '../core/secret.ts';
 import type { ActivityDeps } from './deps.ts';
 
 export type Disposal = 'revoked' | 'discarded' | 'unrevoked';
@@ -36,7 +35,7 @@ export async function dispose(
   }
   const options = { horizonMs: policy.concurTimeoutMs };
   const isLegacy = answer.tokenType === 'OAuth';
-  let accessToken: Secret = answer.accessToken;
+  let { accessToken, refreshToken }: Pick<TokenAnswer, 'accessToken' | 'refreshToken'> = answer;
   // A revoke of the flow of before 2017 ends that one token and no more, whoever it belongs to.
   for (const pauseMs of subject === null && !isLegacy ? [] : PAUSES_MS) {
     await clock.sleep(pauseMs);
@@ -48,11 +47,13 @@ export async function dispose(
     const verdict = judge('revoke', revoked.failure);
     if (verdict.outcome === 'revoked') return 'revoked';
     // Refused: the access token is stale, or an earlier try was carried out after all. A refresh tells.
-    if (isLegacy || !isUnverified(verdict) || answer.refreshToken === null || credentials === null) continue;
-    const refreshToken = answer.refreshToken;
+    if (isLegacy || !isUnverified(verdict) || refreshToken === null || credentials === null) continue;
     const refreshed = await concur.refreshTokens({ credentials, dataCentre, refreshToken }, options);
-    if (refreshed.ok) accessToken = refreshed.value.accessToken;
-    else if (judge('refresh', refreshed.failure).outcome === 'dead') return 'revoked';
+    if (refreshed.ok) {
+      accessToken = refreshed.value.accessToken;
+      // Under strict rotation the one before is dead now, which would read as a confirmation.
+      refreshToken = refreshed.value.refreshToken ?? refreshToken;
+    } else if (judge('refresh', refreshed.failure).outcome === 'dead') return 'revoked';
   }
   log.error({ app, dataCentre, subject }, 'what was obtained could not be revoked');
   return 'unrevoked';

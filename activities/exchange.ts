@@ -174,10 +174,14 @@ export function createExchangeActivities(deps: ActivityDeps) {
     const { connection, attempt } = begun;
     const { correlationId } = times;
     const { principal } = connection;
-    // None in the answer: the data centre that gave it. One that nobody knows is never called.
+    // None in the answer: the data centre that gave it. One that nobody knows is never called; tokens of the flow of
+    // before 2017 are not known at the landing zone.
+    const isLegacy = answer.tokenType === 'OAuth';
     const dataCentre =
       answer.geolocation === 'foreign'
-        ? deps.dataCentres.byName(GLOBAL_LANDING_ZONE)
+        ? isLegacy
+          ? times.dataCentre
+          : deps.dataCentres.byName(GLOBAL_LANDING_ZONE)
         : (answer.geolocation ?? times.dataCentre);
     const refuse = async (reason: Refusal, subject: string | null): Promise<ExchangeOutcome> => {
       const unwanted = { app: app.app, subject, answer, dataCentre: dataCentre.name, credentials };
@@ -200,9 +204,14 @@ export function createExchangeActivities(deps: ActivityDeps) {
     }
     // An import claims an id that nobody vouches for: unproven it might be another customer's grant.
     if (begun.kind === 'refresh-token' && found.facts.identity === 'asserted') {
-      if (clock.now() >= times.sentAtMs + answer.expiresInSeconds * 1_000)
-        return await refuse('identity-mismatch', null);
-      throw new AppError('provider-unavailable', 'Nobody has told yet whose grant was imported.');
+      if (clock.now() < times.sentAtMs + answer.expiresInSeconds * 1_000)
+        throw new AppError('provider-unavailable', 'Nobody has told yet whose grant was imported.');
+      log.warn(
+        { app: app.app, principal },
+        'nobody has told whose grant was imported: asking anew with what came of it',
+      );
+      const credential = await vault.seal(answer.refreshToken, sealContexts.requestToken(attempt.sessionId ?? ''));
+      return { kind: 'unproven', credential, correlationId };
     }
     const [accessToken, refreshToken] = await Promise.all([
       vault.seal(answer.accessToken, sealContexts.accessToken(connection.id, attempt.id)),

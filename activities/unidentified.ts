@@ -2,8 +2,9 @@
  * A connect whose principal nobody knows before SAP Concur has answered: a user's own login, a code of the flow of
  * before 2017, a migration. Exchanges, finds out whose tokens they are, and hands the answer to that connection.
  */
-import { isAppTrouble } from '../core/app-trouble.ts';
-import { judge } from '../core/concur-codes.ts';
+import type { Aggregate } from '../core/aggregate.ts';
+import { isBlock } from '../core/app-trouble.ts';
+import { judge, type Verdict } from '../core/concur-codes.ts';
 import type { PrincipalType } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import { parseLegacyGrant, parseLogin } from '../core/intake-credential.ts';
@@ -51,30 +52,32 @@ const ASK_AGAIN_MS = 60_000;
 const FAILED: UnidentifiedStep = { done: true, principal: null };
 
 export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDeps) {
-  const { clock, concur, connections, connects, dataCentres, intakes, log, policy, rng, vault } = deps;
+  const { clock, concur, connections, connects, dataCentres, intakes, log, observer, policy, rng, vault } = deps;
 
   /** Goes one step on, and as far as it can. */
   async function exchangeUnidentified(input: UnidentifiedInput, carry: Carry): Promise<UnidentifiedStep> {
     const { app: appName, sessionId, mintedPrincipal } = input;
     vault.assertReady();
     const { app, credentials } = await deps.apps.one(appName);
-    const begun = await intakes.transact(appName, sessionId, (row) => {
-      const decided = beginUnidentified(row, { nowMs: clock.now(), policy });
-      return { ...decided, result: { begun: decided.result, row: decided.after ?? row } };
+    const { begun, row } = await intakes.transact(appName, sessionId, (sight) => {
+      const decided = beginUnidentified(sight, { nowMs: clock.now(), policy });
+      return { ...decided, result: { begun: decided.result, row: decided.after ?? sight.row } };
     });
-    const { row } = begun;
-    switch (begun.begun.decision) {
+    switch (begun.decision) {
       case 'settled':
         return { done: true, principal: row.principal };
       case 'wait':
-        return { done: false, nextTryAtMs: begun.begun.untilMs };
+        return { done: false, nextTryAtMs: begun.untilMs };
+      case 'app-blocked':
+        await deps.guardian.wake(appName, 'blocked');
+        return { done: false, nextTryAtMs: begun.untilMs };
       case 'resume': {
-        const { answer, sentAtMs } = begun.begun;
+        const { answer, sentAtMs } = begun;
         const kept = parseObtained(await vault.open(answer, sealContexts.unidentifiedAnswer(sessionId)));
         return await settle(row, app, kept, { sentAtMs, credentials: credentials[0] ?? null, mintedPrincipal });
       }
       case 'call':
-        return await obtain(row, app, credentials, { mintedPrincipal, carry });
+        return await obtain(row, app, credentials, { call: begun.call, mintedPrincipal, carry });
     }
   }
 
@@ -82,26 +85,38 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
     row: UnidentifiedConnect,
     app: App,
     credentials: readonly StoredCredentials[],
-    { mintedPrincipal, carry }: { readonly mintedPrincipal: string; readonly carry: Carry },
+    {
+      call: number,
+      mintedPrincipal,
+      carry,
+    }: { readonly call: number; readonly mintedPrincipal: string; readonly carry: Carry },
   ): Promise<UnidentifiedStep> {
     const begunAt = clock.monotonic();
     const { grant } = intakeKinds[row.kind];
-    const refuse = async (verdict: ReturnType<typeof judge>, sent: boolean): Promise<UnidentifiedStep> => {
-      const result = await keepSaving(deps, () =>
-        intakes.transact(app.app, row.id, (now) => {
-          const decided = refuseUnidentified(now, { verdict, sent, nowMs: clock.now(), policy });
-          const after = decided.after ?? now;
-          return { ...decided, result: { word: decided.result, after } };
+    const refuse = async (
+      verdict: Verdict,
+      sent: boolean,
+      asked: { readonly dataCentre: string; readonly correlationId: string | null } = {
+        dataCentre: dataCentreOf(row),
+        correlationId: null,
+      },
+    ): Promise<UnidentifiedStep> => {
+      const { word, after, blocks } = await keepSaving(deps, () =>
+        intakes.transact(app.app, row.id, (sight) => {
+          const refused = { ...asked, call: number, verdict, sent, nowMs: clock.now(), policy };
+          const decided = refuseUnidentified(sight, refused);
+          const result = { word: decided.result, after: decided.after ?? sight.row, blocks: isBlock(decided) };
+          return { ...decided, result };
         }),
       );
       log.warn(
-        { app: app.app, kind: row.kind, reason: verdict.reason, outcome: result.word },
+        { app: app.app, kind: row.kind, verdict, correlationId: asked.correlationId, outcome: word },
         'no tokens for a connect',
       );
-      if (isAppTrouble(verdict)) await deps.guardian.wake(app.app, 'tripped');
-      if (result.word === 'failed') return FAILED;
-      const { openUntilMs, nextTryAtMs } = result.after;
-      return { done: false, nextTryAtMs: Math.max(openUntilMs ?? 0, nextTryAtMs) };
+      observer.connected({ app: app.app, outcome: verdict.outcome });
+      if (blocks) await deps.guardian.wake(app.app, 'tripped');
+      if (word === 'failed') return FAILED;
+      return { done: false, nextTryAtMs: Math.max(after.openUntilMs ?? 0, after.nextTryAtMs) };
     };
     let secret: Secret;
     try {
@@ -120,19 +135,23 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
       return tried?.result ?? notSent(dataCentres.byName(dataCentreOf(row)), clock.now());
     });
     const result = await awaitTokenCall(clock, call, policy.concurTimeoutMs, async () => {
+      observer.uncertain();
       await refuse(judge(grant, { kind: 'transport', transport: 'timeout', sent: true }), true);
     });
     if (!result.ok) {
-      const { failure } = result;
-      return await refuse(judge(grant, failure), failure.kind !== 'transport' || failure.sent);
+      const { failure, correlationId } = result;
+      const asked = { dataCentre: result.dataCentre.name, correlationId };
+      return await refuse(judge(grant, failure), failure.kind !== 'transport' || failure.sent, asked);
     }
     const answer = await vault.seal(serializeObtained(result.value), sealContexts.unidentifiedAnswer(row.id));
     const { sentAtMs } = result;
-    await keepSaving(
+    const counts = await keepSaving(
       deps,
-      () => intakes.transact(app.app, row.id, (now) => receiveUnidentified(now, { answer, sentAtMs })),
+      () => intakes.transact(app.app, row.id, (sight) => receiveUnidentified(sight, { answer, sentAtMs })),
       () => carry({ kind: 'unidentified', attemptId: row.id, answer, sentAtMs }),
     );
+    // What is on file decides: this process may have been frozen while another went on.
+    if (!counts) return { done: false, nextTryAtMs: clock.now() };
     return await settle(row, app, result.value, { sentAtMs, credentials: taken, mintedPrincipal });
   }
 
@@ -180,9 +199,14 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
     const principal = owner.subject ?? (row.kind === 'legacy-code' ? call.mintedPrincipal : null);
     if (principal === null) {
       // Its first refresh will tell.
-      if (obtained.kind === 'grant') return await importGrant(row, obtained.grant.refreshToken);
+      if (obtained.kind === 'grant') return await importGrant(row, obtained.grant.refreshToken, sentAtMs);
       if (owner.mayTellLater) return { done: false, nextTryAtMs: clock.now() + ASK_AGAIN_MS };
-      return await giveUp(row, app, obtained.answer, call.credentials);
+      const { refreshToken } = obtained.answer;
+      // Of a migrated grant there is no other refresh token: asked anew with it, until its time is over.
+      if (row.kind === 'refresh-token' && refreshToken !== null && row.expiresAtMs > clock.now()) {
+        return await importGrant(row, refreshToken, sentAtMs);
+      }
+      return await giveUp(row, app, obtained.answer, call);
     }
     const key = { app: app.app, principal };
     const known = await connections.maybeOne(key);
@@ -203,34 +227,40 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
             kind: 'refresh-token',
             credential: await vault.seal(obtained.grant.refreshToken, sealContexts.requestToken(row.id)),
           } as const);
-    await keepSaving(deps, () =>
-      connections.transact(key, (aggregate) => {
-        // Made meanwhile, by somebody else: what is sealed for another row would never open. The next step does it again.
-        if ((aggregate.connection?.id ?? connectionId) !== connectionId)
-          throw new AppError('conflict', 'Made meanwhile');
-        return handOver(aggregate, {
-          session: row,
-          brought,
-          key,
-          actor: row.actor,
-          // The request is on record with the connect.
-          correlationId: row.id,
-          newConnectionId: connectionId,
-          principalType: principalTypeOf(row, owner, app),
-          nowMs: clock.now(),
-          policy,
-          workflowId: deps.workflowId(key),
-        });
-      }),
-    );
+    const hand = (aggregate: Aggregate) => {
+      // Made meanwhile, by somebody else: what is sealed for another row would never open. The next step does it again.
+      if ((aggregate.connection?.id ?? connectionId) !== connectionId) throw new AppError('conflict', 'Made meanwhile');
+      return handOver(aggregate, {
+        session: row,
+        brought,
+        key,
+        actor: row.actor,
+        // The request is on record with the connect.
+        correlationId: row.id,
+        newConnectionId: connectionId,
+        principalType: principalTypeOf(row, owner, app),
+        nowMs: clock.now(),
+        policy,
+        workflowId: deps.workflowId(key),
+      });
+    };
+    const handed = await keepSaving(deps, () => connections.transact(key, hand, { sessionId: row.id }));
+    // Somebody else has brought it to an end, and perhaps to another connection.
+    if (handed === null) return { done: false, nextTryAtMs: clock.now() };
     log.info({ ...key, kind: row.kind }, 'a connect has found its connection');
     return { done: true, principal };
   }
 
-  async function importGrant(row: UnidentifiedConnect, refreshToken: Secret): Promise<UnidentifiedStep> {
+  async function importGrant(
+    row: UnidentifiedConnect,
+    refreshToken: Secret,
+    sentAtMs: number,
+  ): Promise<UnidentifiedStep> {
     const credential = await vault.seal(refreshToken, sealContexts.requestToken(row.id));
     const nowMs = clock.now();
-    await keepSaving(deps, () => intakes.transact(row.app, row.id, (now) => becomeImport(now, { credential, nowMs })));
+    await keepSaving(deps, () =>
+      intakes.transact(row.app, row.id, (sight) => becomeImport(sight, { credential, sentAtMs, nowMs })),
+    );
     return { done: false, nextTryAtMs: nowMs };
   }
 
@@ -238,7 +268,7 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
     row: UnidentifiedConnect,
     app: App,
     answer: TokenAnswer,
-    credentials: AppCredentials | null,
+    { sentAtMs, credentials }: { readonly sentAtMs: number; readonly credentials: AppCredentials | null },
   ): Promise<UnidentifiedStep> {
     const dataCentre = dataCentreOf(row);
     const isRevocable = intakeKinds[row.kind].isRevocable;
@@ -246,14 +276,19 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
       ? await dispose(deps, { app: app.app, subject: null, answer, dataCentre, credentials })
       : 'discarded';
     log.error({ app: app.app, kind: row.kind, disposal }, 'nobody could tell whose tokens these are');
-    await keepSaving(deps, () => intakes.transact(app.app, row.id, (now) => failUnidentified(now, 'connect-failed')));
-    return { done: true, principal: null };
+    const ending = { reason: 'identity-unknown', concurCode: null, correlationId: null, disposal };
+    await keepSaving(deps, () =>
+      intakes.transact(app.app, row.id, (sight) => failUnidentified(sight, { sentAtMs, ending })),
+    );
+    observer.connected({ app: app.app, outcome: ending.reason });
+    // Whatever is on file by now.
+    return { done: false, nextTryAtMs: clock.now() };
   }
 
   /** Puts an answer on file that a lost call left in the lifeboat. */
   async function saveUnidentified(input: { readonly app: string; readonly cargo: UnidentifiedCargo }): Promise<null> {
     const { app, cargo } = input;
-    await intakes.transact(app, cargo.attemptId, (now) => receiveUnidentified(now, cargo));
+    await intakes.transact(app, cargo.attemptId, (sight) => receiveUnidentified(sight, cargo));
     return null;
   }
 

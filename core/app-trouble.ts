@@ -21,7 +21,10 @@ export function isBlocking({ failures }: AppTrouble): boolean {
 }
 
 /** The trouble that keeps connections from calling this data centre; null: they may. */
-export function blockedAt({ appTroubles = [] }: Aggregate, dataCentre: string | null): AppTrouble | null {
+export function blockedAt(
+  { appTroubles = [] }: Pick<Aggregate, 'appTroubles'>,
+  dataCentre: string | null,
+): AppTrouble | null {
   return appTroubles.find((trouble) => trouble.dataCentre === dataCentre && isBlocking(trouble)) ?? null;
 }
 
@@ -45,7 +48,7 @@ export interface NotedTrouble {
 }
 
 export function noteTrouble(
-  { appTroubles = [] }: Aggregate,
+  { appTroubles = [] }: Pick<Aggregate, 'appTroubles'>,
   verdict: Verdict,
   at: { readonly dataCentre: string | null; readonly nowMs: number },
 ): NotedTrouble {
@@ -62,12 +65,15 @@ export function noteTrouble(
 }
 
 /** Whether what is written blocks the app: somebody has to find out when it works again. */
-export function isBlock({ appTrouble }: Changes): boolean {
+export function isBlock({ appTrouble }: Pick<Changes, 'appTrouble'>): boolean {
   return appTrouble?.kind === 'refused' && appTrouble.blocks;
 }
 
 /** What a token call that succeeded writes: the credentials are good. */
-export function clearTrouble({ appTroubles = [] }: Aggregate, dataCentre: string | null): Pick<Changes, 'appTrouble'> {
+export function clearTrouble(
+  { appTroubles = [] }: Pick<Aggregate, 'appTroubles'>,
+  dataCentre: string | null,
+): Pick<Changes, 'appTrouble'> {
   if (dataCentre === null || !appTroubles.some((trouble) => trouble.dataCentre === dataCentre)) return {};
   return { appTrouble: { kind: 'cleared', dataCentre } };
 }

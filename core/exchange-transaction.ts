@@ -15,7 +15,15 @@ import type { TransitionContext } from './transition.ts';
 import { reduceConnection } from './transitions.ts';
 
 /** Concur allows a request token five uses within its 24 hours. */
-export const MAX_USES = 5;
+const MAX_USES = 5;
+
+/** Whether what a connect brought is of no more use at `atMs`: its time is over, or its uses are. */
+export function isUsedUp(
+  { kind, uses, expiresAtMs }: Pick<ConnectSession, 'kind' | 'uses' | 'expiresAtMs'>,
+  atMs: number,
+): boolean {
+  return expiresAtMs <= atMs || (intakeKinds[kind].hasCountedUses && uses >= MAX_USES);
+}
 
 /** Pauses before the second to fifth use, in units of `RETRY_SLOW_EVERY`: at 5 min, 1 h, 6 h and 20 h by default. */
 const USE_SPREAD = [1, 11, 60, 168] as const;
@@ -150,7 +158,7 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   if (isEnded(connection.state)) return beginAgain(aggregate, connection, session, input);
   const openUntilMs = openUntil(aggregate.attempts, nowMs);
   if (openUntilMs !== null) return { result: { decision: 'wait', untilMs: openUntilMs }, changes: {} };
-  if (session.requestToken === null || session.expiresAtMs <= nowMs || session.uses >= MAX_USES) {
+  if (session.requestToken === null || isUsedUp(session, nowMs)) {
     const { refused } = intakeKinds[session.kind];
     return giveUp(aggregate, connection, session, refused, input);
   }
@@ -175,7 +183,8 @@ export function beginExchange(aggregate: Aggregate, input: BeginExchange): Decis
   };
   // The use is counted before the call, and the next one spread, in case this try never reports back.
   const uses = session.uses + 1;
-  const nextTryAtMs = uses < MAX_USES ? nowMs + spreadMs(input.policy, session.uses) : attempt.horizonAtMs;
+  const isLast = isUsedUp({ ...session, uses }, nowMs);
+  const nextTryAtMs = isLast ? attempt.horizonAtMs : nowMs + spreadMs(input.policy, session.uses);
   const counted = { ...session, uses, nextTryAtMs };
   return {
     result: {

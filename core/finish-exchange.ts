@@ -12,7 +12,7 @@ import {
   exchangeContext,
   type ExchangeTimes,
   hasOthers,
-  MAX_USES,
+  isUsedUp,
   shred,
 } from './exchange-transaction.ts';
 import { intakeKinds } from './intake-kind.ts';
@@ -48,6 +48,11 @@ export type ExchangeOutcome =
       readonly disposal: 'revoked' | 'discarded' | 'unrevoked';
       readonly correlationId: string | null;
     }
+  /**
+   * An import whose grant nobody has vouched for while its access token lived. `credential`: the refresh token that came
+   * with it, sealed as what the session brings; under strict rotation there is no other any more.
+   */
+  | { readonly kind: 'unproven'; readonly credential: string; readonly correlationId: string | null }
   | {
       readonly kind: 'failure';
       readonly verdict: Verdict;
@@ -77,6 +82,8 @@ export function finishExchange(aggregate: Aggregate, input: FinishExchange): Dec
       return finishConnected(aggregate, connection, attempt, session, outcome, input);
     case 'refused':
       return finishRefused(aggregate, connection, attempt, session, outcome, input);
+    case 'unproven':
+      return finishUnproven(aggregate, connection, attempt, session, outcome, input);
     case 'failure':
       return finishFailed(aggregate, connection, attempt, session, outcome, input);
   }
@@ -165,6 +172,39 @@ function finishRefused(
   };
 }
 
+/** Asked again with the refresh token of the answer, until somebody tells whose it is or the import's time is over. */
+function finishUnproven(
+  aggregate: Aggregate,
+  connection: Connection,
+  attempt: Attempt,
+  session: ConnectSession | undefined,
+  { credential, correlationId }: Extract<ExchangeOutcome, { kind: 'unproven' }>,
+  input: FinishExchange,
+): Decision<FinishedExchange> {
+  const isUnwanted = connection.state === 'revoking' || isEnded(connection.state);
+  if (session?.status !== 'completed' || isUnwanted || isUsedUp(session, input.nowMs)) {
+    const refused = { kind: 'refused', reason: 'identity-mismatch', disposal: 'discarded', correlationId } as const;
+    return finishRefused(aggregate, connection, attempt, session, refused, input);
+  }
+  const event = {
+    type: 'exchange-failed',
+    final: false,
+    othersWait: hasOthers(aggregate, session),
+    reason: 'identity-unknown',
+    concurCode: null,
+    correlationId,
+    userId: session.userId,
+  } as const;
+  return {
+    result: 'failed',
+    changes: {
+      ...reduceConnection(connection, event, exchangeContext(input, 'workflow')),
+      attempts: [{ ...attempt, status: 'done', answer: null }],
+      sessions: [{ ...session, requestToken: credential, nextTryAtMs: input.nowMs }],
+    },
+  };
+}
+
 function finishFailed(
   aggregate: Aggregate,
   connection: Connection,
@@ -202,7 +242,7 @@ function finishFailed(
     ? Math.max(session.nextTryAtMs, nowMs + pauseMs, isUncertain ? attempt.horizonAtMs : 0)
     : nowMs + Math.max(unspentPauseMs, pauseMs);
   const isUnwanted = connection.state === 'revoking' || isEnded(connection.state);
-  const isFinal = isUnwanted || verdict.outcome === 'dead' || uses >= MAX_USES || nextTryAtMs >= session.expiresAtMs;
+  const isFinal = isUnwanted || verdict.outcome === 'dead' || isUsedUp({ ...session, uses }, nextTryAtMs);
   const event = {
     type: 'exchange-failed',
     final: isFinal && !isUncertain,

@@ -14,6 +14,8 @@ interface KindFacts {
    * grant, perhaps of another company by mistake: nobody asked for its end.
    */
   readonly isRevocable: boolean;
+  /** Whether it can be brought a few times only. A refresh token can be tried until Concur calls it dead. */
+  readonly hasCountedUses: boolean;
 }
 
 /**
@@ -21,11 +23,41 @@ interface KindFacts {
  * command line, and a legacy code from the App Center flow of before 2017.
  */
 export const intakeKinds = {
-  'request-token': { grant: 'exchange', dataCentre: 'glz', refused: 'request-token-rejected', isRevocable: true },
-  'refresh-token': { grant: 'refresh', dataCentre: null, refused: 'reauthorization-required', isRevocable: false },
-  password: { grant: 'exchange', dataCentre: 'us2', refused: 'connect-failed', isRevocable: true },
-  'legacy-code': { grant: 'exchange', dataCentre: 'www', refused: 'request-token-rejected', isRevocable: true },
-  'legacy-refresh-token': { grant: 'exchange', dataCentre: 'us2', refused: 'connect-failed', isRevocable: false },
+  'request-token': {
+    grant: 'exchange',
+    dataCentre: 'glz',
+    refused: 'request-token-rejected',
+    isRevocable: true,
+    hasCountedUses: true,
+  },
+  'refresh-token': {
+    grant: 'refresh',
+    dataCentre: null,
+    refused: 'reauthorization-required',
+    isRevocable: false,
+    hasCountedUses: false,
+  },
+  password: {
+    grant: 'exchange',
+    dataCentre: 'us2',
+    refused: 'connect-failed',
+    isRevocable: true,
+    hasCountedUses: true,
+  },
+  'legacy-code': {
+    grant: 'exchange',
+    dataCentre: 'www',
+    refused: 'request-token-rejected',
+    isRevocable: true,
+    hasCountedUses: true,
+  },
+  'legacy-refresh-token': {
+    grant: 'exchange',
+    dataCentre: 'us2',
+    refused: 'connect-failed',
+    isRevocable: false,
+    hasCountedUses: true,
+  },
 } as const satisfies Readonly<Record<string, KindFacts>>;
 
 export type IntakeKind = keyof typeof intakeKinds;

@@ -8,7 +8,7 @@ import type { Act, AuditEntry, InstallationEvent } from './audit-entry.ts';
 import type { CrowdQuestion } from './crowd.ts';
 import type { Connection, ConnectionKey, ConnectionState } from './connection.ts';
 import type { IntakeKind } from './intake-kind.ts';
-import type { Decision as UnidentifiedDecision, UnidentifiedConnect } from './unidentified.ts';
+import type { Decision as UnidentifiedDecision, UnidentifiedConnect, UnidentifiedSight } from './unidentified.ts';
 
 /**
  * Connections with their grants, attempts and pending connects. Every change goes through `transact`: the row
@@ -19,7 +19,7 @@ export interface ConnectionStore {
   /**
    * Null result of `decide`'s aggregate.connection means that no row exists yet. With `crowd` the other connections
    * of the app in that data centre are in sight; whoever asks for the same waits until this one is over. With
-   * `sessionId` that session is in sight even when it has settled.
+   * `sessionId` that session is in sight even when it has settled, or belongs to another connection.
    */
   transact<T>(
     key: ConnectionKey,
@@ -222,8 +222,8 @@ export interface IntakeStore {
   open(intake: UnidentifiedConnect, act: Act): Promise<void>;
   /** Also one that has found its principal, or came with it; null while its landing page is open. */
   maybeOne(app: string, id: string): Promise<UnidentifiedConnect | null>;
-  /** Throws `not-found` as `maybeOne` gives null. */
-  transact<T>(app: string, id: string, decide: (row: UnidentifiedConnect) => UnidentifiedDecision<T>): Promise<T>;
+  /** An ending goes on record in the same transaction. Throws `not-found` as `maybeOne` gives null. */
+  transact<T>(app: string, id: string, decide: (sight: UnidentifiedSight) => UnidentifiedDecision<T>): Promise<T>;
   /** Those whose next try was due by then, longest overdue first. */
   manyOverdue(query: { readonly dueByMs: number; readonly limit: number }): Promise<readonly UnidentifiedConnect[]>;
 }

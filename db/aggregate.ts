@@ -78,10 +78,14 @@ export async function loadAggregate(
   };
 }
 
+/**
+ * Not one that waits for this connection, which is loaded anyway, nor one that still looks for its own. Locked before it is
+ * judged, so that two processes that hand it to two connections see each other.
+ */
 function readSettledSession({ app, principal }: ConnectionKey, id: string): Statement {
   return {
-    text: `SELECT * FROM connect_sessions WHERE id = $3 AND app = $1 AND principal = $2
-      AND status IN ('connected', 'failed')`,
+    text: `WITH asked AS MATERIALIZED (SELECT * FROM connect_sessions WHERE id = $3 AND app = $1 FOR UPDATE)
+      SELECT * FROM asked WHERE status IN ('connected', 'failed') OR (status = 'completed' AND principal <> $2)`,
     values: [app, principal, id],
   };
 }

@@ -1,10 +1,12 @@
 import type { Pool } from 'pg';
 import { AppError } from '../core/errors.ts';
 import type { IntakeStore } from '../core/stores.ts';
-import type { UnidentifiedConnect } from '../core/unidentified.ts';
+import type { Act } from '../core/audit-entry.ts';
+import type { Decision, UnidentifiedConnect, UnidentifiedEnding } from '../core/unidentified.ts';
+import { buildTrouble, type TroubleRow, troubleSelection, writeTrouble } from './app-trouble.ts';
 import { writeAudit } from './audit-store.ts';
 import { type Columns, buildInsert, buildUpsert, msOf, timeOf } from './columns.ts';
-import { query, transact } from './query.ts';
+import { query, type Statement, transact } from './query.ts';
 import type { SessionRow } from './session-row.ts';
 
 /** {@link IntakeStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
@@ -27,12 +29,15 @@ export function createIntakeStore(pool: Pool): IntakeStore {
 
     transact: (app, id, decide) =>
       transact(pool, {}, async (send) => {
-        const [found] = await send({ text: `${select} FOR UPDATE`, values: [app, id] });
+        const [found, troubles] = await send(
+          { text: `${select} FOR UPDATE`, values: [app, id] },
+          { text: `${troubleSelection} WHERE app = $1`, values: [app] },
+        );
         const row: IntakeRow | undefined = found?.rows[0];
         if (row === undefined) throw new AppError('not-found', 'No such connect session', { details: { app } });
-        const { result, after } = decide(buildIntake(row));
-        if (after === undefined) return { result, writes: [] };
-        return { result, writes: [buildUpsert('connect_sessions', intakeColumns, after, { key: 'id', keep: kept })] };
+        const troubleRows: TroubleRow[] = troubles?.rows ?? [];
+        const decision = decide({ row: buildIntake(row), appTroubles: troubleRows.map(buildTrouble) });
+        return { result: decision.result, writes: buildWrites(app, decision) };
       }),
 
     async manyOverdue({ dueByMs, limit }) {
@@ -45,6 +50,24 @@ export function createIntakeStore(pool: Pool): IntakeStore {
       return rows.map(buildIntake);
     },
   };
+}
+
+function buildWrites(app: string, { after, appTrouble, ending }: Decision<unknown>): Statement[] {
+  const writes: Statement[] = [];
+  if (appTrouble !== undefined) writes.push(writeTrouble(app, appTrouble));
+  if (after === undefined) return writes;
+  writes.push(buildUpsert('connect_sessions', intakeColumns, after, { key: 'id', keep: kept }));
+  if (ending !== undefined) writes.push(writeAudit(workflowAct(ending), endingOf(after, ending)));
+  return writes;
+}
+
+function workflowAct({ reason, correlationId }: UnidentifiedEnding): Act {
+  return { actor: 'workflow', reason, correlationId };
+}
+
+function endingOf({ id: subject, app, kind, failure }: UnidentifiedConnect, ending: UnidentifiedEnding) {
+  const { concurCode, disposal = null } = ending;
+  return { type: 'connect.failed', app, subject, facts: { kind, failure, concurCode, disposal }, atMs: Date.now() };
 }
 
 const select = `SELECT * FROM connect_sessions WHERE app = $1 AND id = $2 AND status IN ('completed', 'connected', 'failed')`;

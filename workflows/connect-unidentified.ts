@@ -2,7 +2,15 @@
  * A connect whose principal nobody knows beforehand: a user's own login, a code of the flow of before 2017, a migration.
  * Runs until it is known whose it is and that connection's own workflow has taken over, or until it has failed.
  */
-import { ActivityFailure, log, setCurrentDetails, sleep, uuid4 } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  log,
+  makeContinueAsNewFunc,
+  setCurrentDetails,
+  sleep,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { standstillPauseMs } from '../core/lifecycle.ts';
 import { cargoOf } from './cargo-of.ts';
 import type { UnidentifiedConnectInput, UnidentifiedConnectResult } from './contract.ts';
@@ -12,7 +20,7 @@ export async function connectUnidentified(input: UnidentifiedConnectInput): Prom
   const { app, sessionId, dataCentre } = input;
   // Minted once, so that a step that is done twice does not make two connections of one user.
   // uuid4 is deterministic and not cryptographically secure: the id names somebody and opens nothing.
-  const mintedPrincipal = uuid4();
+  const mintedPrincipal = input.mintedPrincipal ?? uuid4();
   const summary = 'exchange, and whose tokens these are';
   for (let breakdowns = 0; ; ) {
     let untilMs: number;
@@ -35,7 +43,14 @@ export async function connectUnidentified(input: UnidentifiedConnectInput): Prom
     }
     setCurrentDetails(`Tried without success so far; tries again at ${new Date(untilMs).toISOString()}.`);
     await sleep(Math.max(1, untilMs - Date.now()), { summary: 'until the next try' });
+    // A migrated grant is tried for weeks.
+    if (workflowInfo().continueAsNewSuggested) return await continueRun({ ...input, mintedPrincipal });
   }
+}
+
+async function continueRun(input: UnidentifiedConnectInput): Promise<never> {
+  const { memo } = workflowInfo();
+  return await makeContinueAsNewFunc<typeof connectUnidentified>(memo === undefined ? {} : { memo })(input);
 }
 
 async function introduce(

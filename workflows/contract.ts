@@ -62,6 +62,8 @@ export interface UnidentifiedConnectInput {
   readonly sessionId: string;
   /** Where it is brought: picks the task queue. */
   readonly dataCentre: string;
+  /** Carried over a continue-as-new; absent on every other start. */
+  readonly mintedPrincipal?: string;
 }
 
 /** Its result: whose connection it has become; null: none. */
