@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { AppError } from '../core/errors.ts';
+import { issueTexts } from '../runtime/issue-texts.ts';
 import { readBody } from './read-body.ts';
 import type { Step } from './route.ts';
 import { createSlot, type Slot } from './slot.ts';
@@ -60,7 +61,7 @@ function parseJson(text: string): unknown {
 
 /** Validates untrusted input. Throws `bad-request`; names what is wrong, quotes no value. */
 export function parseInput<S extends z.ZodType>(schema: S, input: unknown): z.infer<S> {
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, issueTexts);
   if (parsed.success) return parsed.data;
   const wrong = parsed.error.issues.map((issue) => ({ field: fieldOf(issue), message: issue.message }));
   const detail = wrong.map(({ field, message }) => `${field}: ${message}`).join('; ');

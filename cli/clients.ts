@@ -76,6 +76,9 @@ async function create({ terminal, tools }: Bench, options: CreateOptions): Promi
   const apps: ApiClient['apps'] = options.app.includes('*') ? '*' : [...new Set(options.app)];
   const principals = options.principal === undefined ? null : [...new Set(options.principal)];
   const client = { id, name, scopes, apps, principals, createdAtMs: clock.now(), revokedAtMs: null } as const;
+  for (const app of apps === '*' ? [] : apps) {
+    if ((await tools().apps.maybeOne(app)) === null) terminal.err(`There is no app ${app} yet: is the name right?\n`);
+  }
 
   if (file !== undefined) {
     const jwk = await parsePublicJwk(await readAll(terminal, file));

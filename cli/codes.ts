@@ -69,8 +69,10 @@ export function addCodes(program: Command, bench: Bench): void {
 
 async function create({ terminal, tools }: Bench, app: string, options: CreateOptions): Promise<void> {
   const { apps, codes, clock, act } = tools();
-  if ((await apps.maybeOne(app)) === null) {
-    throw new AppError('not-found', `There is no app ${app}`, { details: { app } });
+  const known = await apps.maybeOne(app);
+  if (known === null) throw new AppError('not-found', `There is no app ${app}`, { details: { app } });
+  if (known.landing.mode !== 'verification-code') {
+    terminal.err(`The landing page of ${app} asks for no code: its mode is ${known.landing.mode}.\n`);
   }
   const vault = await tools().vault();
   const code = buildVerificationCode(randomBytes(CODE_BYTES));

@@ -79,7 +79,7 @@ async function run(bench: Bench, app: string, file: string, options: ExportOptio
   });
   terminal.progress?.('');
   if (options.json) printJson(terminal, { app, file, ...totals });
-  else terminal.out(`${totals.exported} exported to ${file}, ${totals.skipped} have nothing that lives.\n`);
+  else terminal.out(`${totals.exported} exported to ${file}; ${totals.skipped} passed over, which are not alive.\n`);
   if (totals.failed > 0) bench.fail(`${totals.failed} tokens could not be read.`);
 }
 

@@ -63,9 +63,13 @@ export function printConnection(terminal: Terminal, { company, last_error, ...re
   printFacts(terminal, [
     ...facts,
     ['company', company === null ? null : [company.name, company.domain].filter(Boolean).join(', ')],
-    ['last error', last_error === null ? null : `${last_error.code} at ${last_error.at}`],
-    ['  concur code', last_error?.concur_code ?? null],
-    ['  correlation id', last_error?.correlation_id ?? null],
+    ...(last_error === null
+      ? ([['last error', null]] as const)
+      : ([
+          ['last error', `${last_error.code} at ${last_error.at}`],
+          ['  concur code', last_error.concur_code],
+          ['  correlation id', last_error.correlation_id],
+        ] as const)),
   ]);
 }
 

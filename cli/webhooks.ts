@@ -63,6 +63,10 @@ async function list({ terminal, tools }: Bench, app: string, { json }: Options):
     item.last_delivered_at ?? '-',
     item.last_error ?? '-',
   ]);
+  if (items.length === 0) {
+    terminal.out(`App ${app} has no endpoints: they are named in the apps file (webhooks).\n`);
+    return;
+  }
   printTable(terminal, header, rows);
   if (secrets.length === 0) {
     terminal.out(`Nothing is sent before there is a secret to sign with: evergrant webhooks rotate-secret ${app}\n`);

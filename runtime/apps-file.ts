@@ -9,6 +9,7 @@ import type { App } from '../core/stores.ts';
 import { webhookTypes } from '../core/webhooks.ts';
 import type { Environment } from './environment.ts';
 import { readText } from './environment.ts';
+import { issueTexts } from './issue-texts.ts';
 import { mayBePlain } from './network.ts';
 
 export interface AppEntry {
@@ -55,7 +56,7 @@ export function parseApps(text: string, context: AppsContext): readonly AppEntry
   const schema = appSchema(context.development);
   const seen = new Set<string>();
   return value.flatMap((entry: unknown, index) => {
-    const result = schema.safeParse(entry);
+    const result = schema.safeParse(entry, issueTexts);
     for (const { path, message } of result.error?.issues ?? []) report([index, ...path], message);
     // Looked for beside the schema, so that a missing secret is named together with everything else that is wrong.
     const source = secretSource.safeParse(entry);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { issueTexts } from './issue-texts.ts';
 import { mayBePlain } from './network.ts';
 import { json } from './values.ts';
 
@@ -66,7 +67,7 @@ export function authIssuers(development: boolean): z.ZodType<readonly AuthIssuer
   const local = z.literal('local').transform((): AuthIssuer => ({ kind: 'local' }));
   // Not a union: its message would name neither branch.
   const entry = z.unknown().transform((value, context): AuthIssuer => {
-    const result = (value === 'local' ? local : external).safeParse(value);
+    const result = (value === 'local' ? local : external).safeParse(value, issueTexts);
     if (result.success) return result.data;
     for (const { path, message } of result.error.issues) context.addIssue({ code: 'custom', path, message });
     return z.NEVER;

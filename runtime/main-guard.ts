@@ -1,5 +1,5 @@
 /** The frame around every `main.ts`: what a failure looks like on the terminal and to whoever started the process. */
-import { isAppError, errorTable } from '../core/errors.ts';
+import { type ErrorCode, errorTable, isAppError } from '../core/errors.ts';
 import { maskTokens } from './error-fields.ts';
 
 /** `EX_CONFIG` of BSD's sysexits. */
@@ -7,6 +7,9 @@ const EXIT_CONFIGURATION = 78;
 /** `EX_TEMPFAIL`: the same again may work later. */
 export const EXIT_TRY_AGAIN = 75;
 const EXIT_FAILED = 1;
+
+/** Their messages say what is wrong and what to do; the table's hints are for those who read an answer of the API. */
+const speaksForItself: ReadonlySet<ErrorCode> = new Set(['configuration-invalid', 'bad-request', 'conflict']);
 
 /** 78 for a wrong configuration, 75 when trying again may help, else 1. */
 export function exitCodeOf(error: unknown): number {
@@ -18,7 +21,7 @@ export function exitCodeOf(error: unknown): number {
 /** What is told about a failure: an `AppError` speaks for itself, a defect brings its stack. */
 export function describeFailure(name: string, error: unknown): string {
   if (isAppError(error)) {
-    const hint = error.code === 'configuration-invalid' ? '' : `\n${errorTable[error.code].hint}`;
+    const hint = speaksForItself.has(error.code) ? '' : `\n${errorTable[error.code].hint}`;
     return maskTokens(`${name}: ${error.message}${hint}`);
   }
   return maskTokens(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -36,7 +36,7 @@ async function checkNamespace(connection: Connection, namespace: string): Promis
   try {
     const { config } = await connection.workflowService.describeNamespace({ namespace });
     const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
-    return ok('temporal', `namespace ${namespace}, closed runs are kept for ${days} days`);
+    return ok('temporal', `namespace ${namespace}, closed runs are kept for ${days === 1 ? 'a day' : `${days} days`}`);
   } catch (error) {
     const found = error instanceof Error && 'details' in error ? String(error.details) : 'it does not answer';
     return fail(

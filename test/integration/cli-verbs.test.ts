@@ -138,6 +138,22 @@ describe('the command line', () => {
     expect(await evergrant(keeper, [...argv, home])).toMatchObject({ code: 2, err: expect.stringContaining('EISDIR') });
   });
 
+  it('warns when a client is made for an app that nobody knows, as it may be a slip of the pen', async () => {
+    const argv = ['clients', 'create', '--name', 'n', '--scope', 'tokens:read', '--app', 'demmo', '--app', 'demo'];
+    const { code, err } = await evergrant(keeper, argv);
+    expect(code).toBe(0);
+    expect(err).toContain('There is no app demmo yet');
+    expect(err).not.toContain('app demo yet');
+  });
+
+  it('says of an app without endpoints for webhooks where they are named', async () => {
+    const { code, out } = await evergrant(reader, ['webhooks', 'list', 'demo']);
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: 'App demo has no endpoints: they are named in the apps file (webhooks).\n',
+    });
+  });
+
   it('gives out no token in production that no API would take', async () => {
     const argv = ['clients', 'create', '--name', 'n', '--scope', 'tokens:read', '--app', 'demo', '--json'];
     const { PUBLIC_URL: _unset, ...nameless } = keeper;
@@ -476,6 +492,14 @@ describe('codes', () => {
     expect(items).toContainEqual(expect.objectContaining({ id, label: 'to revoke', revoked_at: expect.any(String) }));
     const used = (items as { id: string; used_at: string | null }[]).find(({ used_at }) => used_at !== null);
     expect((await evergrant(reader, ['codes', 'revoke', 'demo', used?.id ?? ''])).code).toBe(1);
+  });
+
+  it('are made with a warning for an app whose landing page asks for none', async () => {
+    const { code, err } = await evergrant(keeper, ['codes', 'create', 'demo', '--json']);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: 'The landing page of demo asks for no code: its mode is confirm.\n',
+    });
   });
 
   it('are not made for an app that is not there', async () => {

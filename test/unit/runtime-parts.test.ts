@@ -132,6 +132,9 @@ describe('the exit code', () => {
       'api: No answer from db.\nCheck DATABASE_URL and the server.',
     );
     expect(describeFailure('api', new AppError('configuration-invalid', 'PORT: wrong'))).toBe('api: PORT: wrong');
+    // Their hints are for whoever reads an answer of the API: on a terminal there is no resource to read again.
+    expect(describeFailure('evergrant', new AppError('conflict', 'It is paused'))).toBe('evergrant: It is paused');
+    expect(describeFailure('evergrant', new AppError('bad-request', 'No file'))).toBe('evergrant: No file');
     expect(describeFailure('api', new TypeError('x is undefined'))).toMatch(/api: TypeError: x is undefined\n\s+at /);
   });
 });
