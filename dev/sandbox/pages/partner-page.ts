@@ -42,11 +42,11 @@ export function renderSignUpPage({ session, paths, problem }: PartnerPage): stri
     'Sign up',
     problem,
     html`<p class="lead">A new account for your company. Its name is all that we ask for here.</p>
-<form class="card fields" method="post" action="${paths.signUp}">
+<form class="card" method="post" action="${paths.signUp}">
 ${sessionField(session)}
 <div class="field"><label for="customer">Company</label>
 <input id="customer" name="customer" required maxlength="200" autocomplete="organization"></div>
-<button class="primary">Sign up</button>
+<div class="row"><button class="primary">Sign up</button></div>
 </form>`,
   );
 }

@@ -83,11 +83,11 @@ button:disabled { cursor: not-allowed; background: var(--page); color: var(--sof
   display: grid; place-items: center; font-weight: 650; font-size: 13px; }
 .person strong { display: block; line-height: 1.3; }
 form.fields { display: flex; flex-wrap: wrap; gap: .7rem; align-items: flex-end; margin: 0; }
-.field { display: grid; gap: .2rem; flex: 1 1 10.5rem; min-width: 0; }
+.field { display: grid; gap: .2rem; flex: 1 1 10.5rem; min-width: 0; } .card > .field { flex: none; }
 .field label { font-size: 13px; color: var(--soft); }
 input, select { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 9px;
   padding: 0 .6rem; width: 100%; min-width: 0; height: 2.35rem; }
-input[type=checkbox] { width: auto; }
+input[type=checkbox], input[type=radio] { width: auto; }
 .notice { border: 1px solid var(--line); border-left: 4px solid var(--accent); background: var(--card); border-radius: 10px;
   padding: .8rem 1rem; margin: 0 0 1.4rem; }
 .notice.bad { border-left-color: var(--bad); }
