@@ -25,7 +25,7 @@ export function createReconcileStore(pool: Pool): ReconcileStore {
         `SELECT app, principal, round(extract(epoch FROM at) * 1000000)::bigint::text AS micros FROM (
           ${half('connections', 'next_action_at', "state NOT IN ('revoked', 'connect-failed')")}
           UNION ALL
-          ${half('connect_sessions', 'next_try_at', "status = 'completed'")}
+          ${half('connect_sessions', 'next_try_at', "status = 'completed' AND principal IS NOT NULL")}
         ) AS due ORDER BY at, app, principal LIMIT $5`,
         [timeOf(dueByMs), ...after, limit + 1],
       );

@@ -32,7 +32,7 @@ const MONTHS_AHEAD = 3;
 
 /**
  * Deletes what has had its time: expired access tokens, clean attempts, tokens of connections that are dead for good,
- * request tokens of visits that nobody finished, old sessions; makes the audit trails' next partitions, and drops the months
+ * request tokens of visits that nobody finished and logins that no workflow came for, old sessions; makes the audit trails' next partitions, and drops the months
  * that are older than `auditRetentionMs` (thirty days at least). Safe to run from several processes, meant to run hourly.
  */
 export function createSweeper(
@@ -63,6 +63,20 @@ export function createSweeper(
           {
             text: `UPDATE connect_sessions SET request_token = NULL
               WHERE status = 'open' AND expires_at <= $1 AND request_token IS NOT NULL`,
+            values: [now],
+          },
+          // A login is not kept sealed for longer because no workflow came for it. One whose answer is on file, or may
+          // still come, is left to its workflow.
+          {
+            text: `WITH over AS (
+                UPDATE connect_sessions SET status = 'failed', failure = 'connect-failed', request_token = NULL, open_until = NULL
+                WHERE status = 'completed' AND principal IS NULL AND answer IS NULL AND expires_at <= $1
+                  AND (open_until IS NULL OR open_until <= $1)
+                RETURNING id, app, kind, failure
+              )
+              INSERT INTO audit_events (at, type, actor, app, subject, reason, facts)
+              SELECT $1, 'connect.failed', 'sweeper', app, id, 'no-answer-in-time',
+                jsonb_build_object('kind', kind, 'failure', failure) FROM over`,
             values: [now],
           },
         );
