@@ -15,7 +15,7 @@ const builds = {
 };
 
 /** What code reads beside itself. */
-const assets = new Set(['.sql', '.css', '.svg', '.json']);
+const assets = new Set(['.sql', '.css', '.svg', '.js', '.json']);
 
 const wanted = argv[2] ?? 'production';
 const build = builds[wanted];

@@ -61,7 +61,13 @@ describe('the build', () => {
     const migrations = readdirSync(join(root, 'db/migrations'));
     expect(migrations.length).toBeGreaterThan(0);
     expect(readdirSync(join(place, 'dist/db/migrations'))).toEqual(migrations);
-    for (const file of ['db/roles.sql', 'web/styles.css', 'web/icon.svg', 'worker/workflow-bundle.js']) {
+    for (const file of [
+      'db/roles.sql',
+      'web/styles.css',
+      'web/icon.svg',
+      'web/progress.js',
+      'worker/workflow-bundle.js',
+    ]) {
       expect(existsSync(join(place, 'dist', file)), file).toBe(true);
     }
   });
