@@ -74,13 +74,23 @@ function refuseMalformed(server: Server): void {
       socket.destroy();
       return;
     }
-    const { status, headers, body } = buildRefusal(new AppError('bad-request', 'This is no well-formed request.'));
-    const lines = Object.entries({
-      ...headers,
-      'content-length': String(Buffer.byteLength(body)),
-      connection: 'close',
-    });
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`, () => socket.destroy());
+    refuse(socket, 'This is no well-formed request.');
   });
+  // Node would hang up without a word.
+  server.on('connect', (_request, socket: Duplex) => {
+    socket.on('error', () => undefined);
+    refuse(socket, 'Nobody is put through to anywhere.');
+  });
+}
+
+/** The last words on a connection. */
+function refuse(socket: Duplex, message: string): void {
+  const { status, headers, body } = buildRefusal(new AppError('bad-request', message));
+  const lines = Object.entries({
+    ...headers,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`, () => socket.destroy());
 }
