@@ -8,7 +8,7 @@ import type { RefreshPolicy } from '../core/refresh-policy.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { ConnectionStore, IntakeStore } from '../core/stores.ts';
 import type { UnidentifiedConnect } from '../core/unidentified.ts';
-import { connectionWorkflowId } from '../workflows/contract.ts';
+import { connectionWorkflowId, HANDLER_WAIT_MS } from '../workflows/contract.ts';
 import type { LifecycleGateway } from './deps.ts';
 import type { Intake, IntakeRequest, IntakeResult } from './intake-port.ts';
 
@@ -63,8 +63,21 @@ export function createIntake(deps: IntakeDeps): Intake {
     await connections.transact(key, (aggregate) => acceptIntake(aggregate, intake), { sessionId });
   }
 
-  /** Waits for as long as a caller does. Without Temporal it goes on when that is back. */
+  /** Waits for as long as a caller does, however many workflows it takes. */
   async function pursue(row: UnidentifiedConnect): Promise<void> {
+    const done = new AbortController();
+    const patience = clock.sleep(HANDLER_WAIT_MS, done.signal);
+    try {
+      // What comes later is for nobody: the row tells of it.
+      await Promise.race([follow(row), patience]);
+    } finally {
+      patience.catch(() => undefined);
+      done.abort();
+    }
+  }
+
+  /** Without Temporal it goes on when that is back. */
+  async function follow(row: UnidentifiedConnect): Promise<void> {
     try {
       const principal = row.principal ?? (await lifecycle.connectUnidentified(row.app, row.id, dataCentreOf(row)));
       if (principal !== null) await lifecycle.connect({ app: row.app, principal }, row.id);
