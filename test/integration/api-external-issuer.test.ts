@@ -1,5 +1,5 @@
 /** Tokens of a configured identity provider: real keys over real HTTP; only the time is the test's own. */
-import { exportSPKI, importJWK, SignJWT } from 'jose';
+import { type CryptoKey, exportSPKI, importJWK, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';
 import { createCallerLimits } from '../../api/auth/caller-limits.ts';
