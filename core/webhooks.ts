@@ -52,10 +52,10 @@ function webhookTypeOf({ type, stateTo }: AuditEntry): WebhookType | null {
   return webhookTypes.find((known) => known === type) ?? null;
 }
 
-/** When the next try is due after `attempts` that failed; null: no more. */
+/** When the next try is due after `attempts` that failed; null: no more. An endpoint may ask for a day at most. */
 export function nextDeliveryAtMs(attempts: number, nowMs: number, retryAfterMs: number | null): number | null {
   const pauseMs = PAUSES_MS[attempts - 1];
-  return pauseMs === undefined ? null : nowMs + Math.max(pauseMs, retryAfterMs ?? 0);
+  return pauseMs === undefined ? null : nowMs + Math.max(pauseMs, Math.min(retryAfterMs ?? 0, 24 * HOUR));
 }
 
 /** A message on its way to one endpoint. */
@@ -116,13 +116,23 @@ export interface DeliveryState {
 
 /** The outbox and all that is sent from it. Messages get into it with the transactions of the connections. */
 export interface WebhookStore {
-  /** Takes due messages to send, for so long that nobody else sends them; only where the app has a secret. */
+  /**
+   * Takes due messages to send, for so long that nobody else sends them; only where the app has a secret, and to endpoints
+   * that it still names. `perEndpoint`: no more of one, and none of those that are `busy` (by their URLs).
+   */
   claim(query: {
     readonly nowMs: number;
     readonly leaseMs: number;
     readonly limit: number;
+    readonly perEndpoint: number;
+    readonly busy: readonly string[];
   }): Promise<readonly Delivery[]>;
-  settle(delivery: Pick<Delivery, 'messageId' | 'app' | 'url'>, outcome: DeliveryOutcome, nowMs: number): Promise<void>;
+  /** Does nothing when the delivery was taken, or asked for, once more since. */
+  settle(
+    delivery: Pick<Delivery, 'messageId' | 'app' | 'url' | 'attempts'>,
+    outcome: DeliveryOutcome,
+    nowMs: number,
+  ): Promise<void>;
   /** Secrets that sign now, newest first. */
   secrets(app: string, nowMs: number): Promise<readonly SealedWebhookSecret[]>;
   /** Adds the newest; those before it sign on until `overlapUntilMs`. */
@@ -146,8 +156,8 @@ export interface WebhookStore {
     nowMs: number,
     act: Act,
   ): Promise<number>;
-  /** Age of the oldest message that is due and not delivered, in milliseconds; 0 when there is none. */
+  /** Age of the oldest message that an endpoint in use has not taken yet, in milliseconds; 0 when there is none. */
   lagMs(nowMs: number): Promise<number>;
-  /** Removes what was settled before then; how many messages. */
+  /** Removes what happened before then, told or not; how many messages. */
   sweep(beforeMs: number): Promise<number>;
 }

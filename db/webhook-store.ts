@@ -14,26 +14,28 @@ import { query, transact } from './query.ts';
 /** {@link WebhookStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createWebhookStore(pool: Pool): WebhookStore {
   return {
-    async claim({ nowMs, leaseMs, limit }) {
+    async claim({ nowMs, leaseMs, limit, perEndpoint, busy }) {
       const { rows } = await query<DeliveryRow>(
         pool,
         `WITH due AS (
-           SELECT message_id, url FROM webhook_deliveries d
-           WHERE status = 'pending' AND next_at <= $1
-             AND EXISTS (SELECT FROM webhook_secrets s WHERE s.app = d.app)
-             AND NOT EXISTS (SELECT FROM disabled_webhooks x WHERE x.app = d.app AND x.url = d.url)
-           ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED
+           SELECT d.message_id, d.url FROM (${endpointsThatHear}) e CROSS JOIN LATERAL (
+             SELECT message_id, url, next_at FROM webhook_deliveries
+             WHERE app = e.app AND url = e.url AND status = 'pending' AND next_at <= $1
+             ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED
+           ) d
+           WHERE e.url <> ALL ($5::text[])
+           ORDER BY d.next_at LIMIT $3
          )
          UPDATE webhook_deliveries d SET attempts = attempts + 1, next_at = $2
          FROM due JOIN outbox o ON o.id = due.message_id
          WHERE d.message_id = due.message_id AND d.url = due.url
          RETURNING d.message_id, d.app, d.url, d.attempts, o.type, o.connection, o.at`,
-        [timeOf(nowMs), timeOf(nowMs + leaseMs), limit],
+        [timeOf(nowMs), timeOf(nowMs + leaseMs), limit, perEndpoint, busy],
       );
       return rows.map(buildDelivery);
     },
 
-    async settle({ messageId, app, url }, outcome, nowMs) {
+    async settle({ messageId, app, url, attempts }, outcome, nowMs) {
       const status = outcome.kind === 'failed' ? (outcome.nextAtMs === null ? 'failed' : 'pending') : outcome.kind;
       const nextAtMs = outcome.kind === 'failed' ? (outcome.nextAtMs ?? nowMs) : nowMs;
       const error = outcome.kind === 'delivered' ? null : outcome.kind === 'gone' ? 'gone' : outcome.error;
@@ -43,7 +45,7 @@ export function createWebhookStore(pool: Pool): WebhookStore {
           {
             text: `UPDATE webhook_deliveries SET status = $3, next_at = $4, last_status = $5, last_error = $6,
                 settled_at = CASE WHEN $3 = 'pending' THEN NULL ELSE $7::timestamptz END
-              WHERE message_id = $1 AND url = $2`,
+              WHERE message_id = $1 AND url = $2 AND status = 'pending' AND attempts = $8`,
             values: [
               messageId,
               url,
@@ -52,6 +54,7 @@ export function createWebhookStore(pool: Pool): WebhookStore {
               outcome.status,
               error,
               timeOf(nowMs),
+              attempts,
             ],
           },
           ...(outcome.kind === 'gone'
@@ -168,25 +171,27 @@ export function createWebhookStore(pool: Pool): WebhookStore {
     async lagMs(nowMs) {
       const { rows } = await query<{ readonly at: Date | null }>(
         pool,
+        // Those that failed and wait for their next try as well: a round leaves none that is due.
         `SELECT min(o.at) AS at FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id
-         WHERE d.status = 'pending' AND d.next_at <= $1`,
-        [timeOf(nowMs)],
+         WHERE d.status = 'pending'
+           AND NOT EXISTS (SELECT FROM disabled_webhooks x WHERE x.app = d.app AND x.url = d.url)`,
       );
       const at = rows[0]?.at ?? null;
       return at === null ? 0 : Math.max(0, nowMs - msOf(at));
     },
 
     async sweep(beforeMs) {
-      const { rowCount } = await query(
-        pool,
-        `DELETE FROM outbox o WHERE o.at < $1 AND NOT EXISTS (
-           SELECT FROM webhook_deliveries d WHERE d.message_id = o.id AND d.status = 'pending')`,
-        [timeOf(beforeMs)],
-      );
+      const { rowCount } = await query(pool, 'DELETE FROM outbox WHERE at < $1', [timeOf(beforeMs)]);
       return rowCount ?? 0;
     },
   };
 }
+
+/** Endpoints of the apps as they are configured now, which can be told something: signed, and not unwanted. */
+const endpointsThatHear = `
+  SELECT DISTINCT a.app, hook->>'url' AS url FROM apps a, jsonb_array_elements(a.webhooks) hook
+  WHERE EXISTS (SELECT FROM webhook_secrets s WHERE s.app = a.app)
+    AND NOT EXISTS (SELECT FROM disabled_webhooks x WHERE x.app = a.app AND x.url = hook->>'url')`;
 
 interface DeliveryRow {
   readonly message_id: string;
