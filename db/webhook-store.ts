@@ -172,9 +172,9 @@ export function createWebhookStore(pool: Pool): WebhookStore {
       const { rows } = await query<{ readonly at: Date | null }>(
         pool,
         // Those that failed and wait for their next try as well: a round leaves none that is due.
-        `SELECT min(o.at) AS at FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id
-         WHERE d.status = 'pending'
-           AND NOT EXISTS (SELECT FROM disabled_webhooks x WHERE x.app = d.app AND x.url = d.url)`,
+        `SELECT min(o.at) AS at FROM (${endpointsThatHear}) e
+           JOIN webhook_deliveries d ON d.app = e.app AND d.url = e.url JOIN outbox o ON o.id = d.message_id
+         WHERE d.status = 'pending'`,
       );
       const at = rows[0]?.at ?? null;
       return at === null ? 0 : Math.max(0, nowMs - msOf(at));

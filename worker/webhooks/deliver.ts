@@ -3,6 +3,7 @@
  * endpoint fails. A message that was sent may be sent once more after a crash; its id stays the same.
  */
 import { buildConnectionResource, formatTime } from '../../core/connection-resource.ts';
+import { isAppError } from '../../core/errors.ts';
 import type { Clock, Log, Vault } from '../../core/ports.ts';
 import { type RefreshPolicy, upkeepOf } from '../../core/refresh-policy.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
@@ -33,26 +34,49 @@ export interface CourierDeps {
 const EVERY_MS = 1_000;
 /** After trouble with the database. */
 const TROUBLE_PAUSE_MS = 10_000;
-const AT_ONCE = 20;
+/** Deliveries under way at once, and to one endpoint: several that hang leave room for the others. */
+const AT_ONCE = 32;
+const PER_ENDPOINT = 8;
 /** Longer than a try can take. */
 const LEASE_MS = 60_000;
+/** What is under way at the end is waited for so long; the next worker tries it again after its lease. */
+const DRAIN_MS = 2_000;
 
 /** Runs until the signal; never rejects. */
 export async function repeatDeliveries(deps: CourierDeps): Promise<void> {
   const { store, clock, log, signal } = deps;
+  const underWay = new Map<Promise<void>, string>();
+  const begin = (delivery: Delivery): void => {
+    const work: Promise<void> = deliver(deps, delivery)
+      // It stays taken until its lease is over.
+      .catch((error: unknown) => log.warn({ err: error, messageId: delivery.messageId }, 'a webhook was not settled'))
+      .finally(() => underWay.delete(work));
+    underWay.set(work, delivery.url);
+  };
   while (!signal.aborted) {
-    let pauseMs = EVERY_MS;
     try {
-      const due = await store.claim({ nowMs: clock.now(), leaseMs: LEASE_MS, limit: AT_ONCE });
-      await Promise.all(due.map((delivery) => deliver(deps, delivery)));
+      const limit = AT_ONCE - underWay.size;
+      const wanted = { leaseMs: LEASE_MS, perEndpoint: PER_ENDPOINT, busy: busyOf([...underWay.values()]) };
+      const due = limit > 0 ? await store.claim({ nowMs: clock.now(), limit, ...wanted }) : [];
+      for (const delivery of due) begin(delivery);
       deps.onLag(await store.lagMs(clock.now()));
-      if (due.length === AT_ONCE) pauseMs = 0;
+      if (due.length >= Math.min(limit, PER_ENDPOINT)) await Promise.race([...underWay.keys(), pause(deps, EVERY_MS)]);
+      else await pause(deps, EVERY_MS);
     } catch (error) {
       log.warn({ err: error }, 'the outbox could not be read; trying again');
-      pauseMs = TROUBLE_PAUSE_MS;
+      await pause(deps, TROUBLE_PAUSE_MS);
     }
-    await clock.sleep(pauseMs, signal).catch(() => undefined);
   }
+  await Promise.race([Promise.all(underWay.keys()), clock.sleep(DRAIN_MS)]);
+}
+
+function pause({ clock, signal }: CourierDeps, ms: number): Promise<void> {
+  return clock.sleep(ms, signal).catch(() => undefined);
+}
+
+/** URLs to which as many as may be are under way. */
+function busyOf(urls: readonly string[]): readonly string[] {
+  return [...new Set(urls)].filter((url) => urls.filter((other) => other === url).length >= PER_ENDPOINT);
 }
 
 async function deliver(deps: CourierDeps, delivery: Delivery): Promise<void> {
@@ -66,16 +90,24 @@ async function deliver(deps: CourierDeps, delivery: Delivery): Promise<void> {
 }
 
 async function attempt(deps: CourierDeps, delivery: Delivery): Promise<DeliveryOutcome> {
-  const { clock, poster } = deps;
+  const { clock, log, poster } = deps;
   const failed = (status: number | null, error: string, retryAfterMs: number | null = null): DeliveryOutcome => ({
     kind: 'failed',
     status,
     error,
     nextAtMs: nextDeliveryAtMs(delivery.attempts, clock.now(), retryAfterMs),
   });
+  let message: Awaited<ReturnType<typeof buildMessage>>;
   try {
-    const { headers, body } = await buildMessage(deps, delivery);
-    const { status, retryAfter } = await poster.post(delivery.url, headers, body);
+    message = await buildMessage(deps, delivery);
+  } catch (error) {
+    // No try of the endpoint's: once the database is back it is taken again.
+    if (isAppError(error, 'database-unavailable')) throw error;
+    log.error({ err: error, app: delivery.app, messageId: delivery.messageId }, 'a webhook could not be made');
+    return failed(null, 'not-made');
+  }
+  try {
+    const { status, retryAfter } = await poster.post(delivery.url, message.headers, message.body);
     if (status >= 200 && status < 300) return { kind: 'delivered', status };
     if (status === 410) return { kind: 'gone', status };
     return failed(status, 'refused-by-endpoint', secondsOf(retryAfter));

@@ -19,8 +19,8 @@ const ANSWER_MS = 15_000;
 
 /** `allowLoopback`: development, where a partner's service runs beside Evergrant and needs no TLS. */
 export function createPoster({ allowLoopback }: { readonly allowLoopback: boolean }): Poster {
-  const open = new Agent({ connect: { timeout: 5_000 }, connections: 4 });
-  const guarded = new Agent({ connect: { timeout: 5_000, lookup: lookupPublic }, connections: 4 });
+  const open = new Agent({ connect: { timeout: 5_000 }, connections: 8 });
+  const guarded = new Agent({ connect: { timeout: 5_000, lookup: lookupPublic }, connections: 8 });
 
   function agentOf(url: URL): Agent {
     const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -51,7 +51,8 @@ export function createPoster({ allowLoopback }: { readonly allowLoopback: boolea
         throw new Error(wordOf(error), { cause: error });
       }
     },
-    close: async () => void (await Promise.all([open.close(), guarded.close()])),
+    // What hangs must not keep a worker that ends.
+    close: async () => void (await Promise.all([open.destroy(), guarded.destroy()])),
   };
 }
 
