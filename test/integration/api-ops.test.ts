@@ -1,4 +1,5 @@
 /** What operators ask for, and what every answer of the API has in common. */
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPartnerRig, type PartnerRig } from './partner-rig.ts';
 
@@ -55,6 +56,12 @@ describe('the operators’ routes', () => {
 });
 
 describe('the OpenAPI document', () => {
+  async function judge(document: Record<string, unknown>) {
+    const validator = new Validator();
+    const validate = await validator.validate(structuredClone(document));
+    return { version: validator.version, validate };
+  }
+
   it('is the one in docs/openapi.json', async () => {
     const { info, ...rest } = rig.answers.document;
     expect(info).toMatchObject({ title: 'Evergrant', version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
@@ -62,6 +69,15 @@ describe('the OpenAPI document', () => {
     const text = `${JSON.stringify(rig.answers.document, null, 2)}\n`;
     // A change on purpose: npx vitest run test/integration/api-ops.test.ts -u
     await expect(text).toMatchFileSnapshot('../../docs/openapi.json');
+  });
+
+  it('is valid by a validator that is not ours, which finds what is not', async () => {
+    const served = (await rig.call('GET', '/openapi.json')).json;
+    const { version, validate } = await judge(served);
+    expect([version, validate]).toEqual(['3.1', { valid: true }]);
+    const operation = { responses: { default: {} }, parameters: [{ name: 'x', in: 'nowhere' }] };
+    const broken = { ...served, paths: { '/x': { get: operation } } };
+    expect((await judge(broken)).validate.valid).toBe(false);
   });
 
   it('has a target for each of its references, an id of its own for each operation, and all parameters of each path', () => {

@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createClientDirectory } from '../../api/auth/client-directory.ts';
 import { scopes, type Scope } from '../../api/schemas/operation.ts';
+import { createClientStore } from '../../db/client-store.ts';
+import { createNotices } from '../../db/notices.ts';
+import { createPool } from '../../db/pool.ts';
+import { freePort } from '../../dev/stack/ports.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { silentLog } from './db-silent-log.ts';
 import { createPartnerRig, type PartnerRig, PUBLIC_URL } from './partner-rig.ts';
 
 interface Door {
@@ -191,6 +198,7 @@ describe.each(withPrincipal)('%s', (_name, door) => {
     for (const principal of ['1', 'x'.repeat(36), `${randomUUID()}0`, '%00', '../admin'.replace('/', '%2F')]) {
       const reply = await knock(door, everything, { principal });
       expect.soft([principal, reply.status, reply.json.code]).toEqual([principal, 400, 'bad-request']);
+      expect.soft(reply.json.fields, principal).toEqual(['principal']);
     }
     const { connection } = await rig.addConnection({ version: 7 });
     const { token } = await rig.mint({ principals: [connection.principal] });
@@ -298,6 +306,29 @@ describe('a client', () => {
     await rig.clients.revoke(id, Date.now(), { actor: 'cli:test', reason: null, correlationId: null });
     await expect.poll(async () => (await rig.call('GET', path, { token })).status, { timeout: 5_000 }).toBe(401);
     expect(performance.now() - revokedAt).toBeLessThan(5_000);
+  });
+
+  it('is refused within five seconds of its revocation also while no notice of it comes through', async () => {
+    const pool = createPool({ url: rig.databaseUrl, log: silentLog });
+    const unreachable = new URL(rig.databaseUrl);
+    unreachable.port = String(await freePort());
+    const notices = createNotices({ url: unreachable.href, pool, log: silentLog });
+    const clients = createClientStore(pool);
+    const directory = createClientDirectory({ clients, notices, clock: systemClock });
+    try {
+      const { id } = await rig.addClient();
+      expect(await directory.maybeOne(id)).toMatchObject({ id });
+      await clients.revoke(id, Date.now(), { actor: 'cli:test', reason: null, correlationId: null });
+      const revokedAt = performance.now();
+      expect(await directory.maybeOne(id), 'nobody has told it').toMatchObject({ id });
+      await expect.poll(() => directory.maybeOne(id), { timeout: 6_000 }).toBeNull();
+      expect(performance.now() - revokedAt).toBeLessThan(5_000);
+      expect(notices.isProven()).toBe(false);
+    } finally {
+      directory.close();
+      await notices.close();
+      await pool.end();
+    }
   });
 
   it('signs its own tokens, within what it was made for', async () => {

@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp, createRoutes } from '../../api/app.ts';
 import { createAppDirectory } from '../../api/app-directory.ts';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';
-import { createCallerLimits } from '../../api/auth/caller-limits.ts';
+import { type CallerLimits, createCallerLimits } from '../../api/auth/caller-limits.ts';
 import { createClientDirectory } from '../../api/auth/client-directory.ts';
 import { createClientKeyIssuer } from '../../api/auth/client-key-issuer.ts';
 import { createLocalTokenIssuer } from '../../api/auth/local-issuer.ts';
@@ -74,8 +74,14 @@ export interface Reply {
   readonly json: Record<string, unknown>;
 }
 
-/** `issuers`: whose tokens are accepted besides those of the built-in one and of clients with a key. */
-export async function createPartnerRig({ issuers = [] }: { readonly issuers?: readonly TokenIssuer[] } = {}) {
+interface RigOptions {
+  /** Whose tokens are accepted besides those of the built-in one and of clients with a key. */
+  readonly issuers?: readonly TokenIssuer[];
+  /** Instead of the product's. */
+  readonly limits?: CallerLimits;
+}
+
+export async function createPartnerRig({ issuers = [], limits = createCallerLimits(systemClock) }: RigOptions = {}) {
   const database = await createTestDatabase();
   const pool = createPool({ url: database.url, log: silentLog });
   const kek = { kid: 'test', key: new Secret(randomBytes(32).toString('base64url')) };
@@ -140,7 +146,7 @@ export async function createPartnerRig({ issuers = [] }: { readonly issuers?: re
       ],
       clients: directory,
       clock,
-      limits: createCallerLimits(clock),
+      limits,
     }),
     issuerKeys,
     health: createHealth({
@@ -192,11 +198,25 @@ export async function createPartnerRig({ issuers = [] }: { readonly issuers?: re
     return client;
   }
 
+  async function mintFor(
+    { id, scopes, apps: forApps, principals }: ApiClient,
+    { ageMs, ttlMs, issuer }: { readonly ageMs: number; readonly ttlMs: number; readonly issuer: string },
+  ) {
+    const minter = createLocalIssuer({
+      keys: createIssuerKeyStore(pool),
+      vault,
+      clock: { ...clock, now: () => clock.now() - ageMs },
+    });
+    const { token } = await minter.mint({ issuer, clientId: id, scopes, apps: forApps, principals, ttlMs });
+    return { id, token: token.reveal() };
+  }
+
   return {
     url,
     deps,
     routes: createRoutes(deps, routeGroups),
     pool,
+    databaseUrl: database.url,
     calls,
     intake,
     script,
@@ -223,14 +243,14 @@ export async function createPartnerRig({ issuers = [] }: { readonly issuers?: re
       over: Partial<ApiClient> & { readonly ageMs?: number; readonly ttlMs?: number; readonly issuer?: string } = {},
     ) {
       const { ageMs = 0, ttlMs = HOUR_MS, issuer = PUBLIC_URL, ...client } = over;
-      const { id, scopes, apps: forApps, principals } = await addClient(client);
-      const minter = createLocalIssuer({
-        keys: createIssuerKeyStore(pool),
-        vault,
-        clock: { ...clock, now: () => clock.now() - ageMs },
-      });
-      const { token } = await minter.mint({ issuer, clientId: id, scopes, apps: forApps, principals, ttlMs });
-      return { id, token: token.reveal() };
+      return await mintFor(await addClient(client), { ageMs, ttlMs, issuer });
+    },
+
+    /** Another token for a client. */
+    async mintAgain(id: string) {
+      const client = await clients.maybeOne(id);
+      if (client === null) throw new Error(`there is no client ${id}`);
+      return await mintFor(client, { ageMs: 0, ttlMs: HOUR_MS, issuer: PUBLIC_URL });
     },
 
     /** A connection with tokens on file, as the worker leaves it. */
