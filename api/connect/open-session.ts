@@ -6,6 +6,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { Context, Step } from '../route.ts';
 import { fingerprintAddress } from './address.ts';
 import { type Arrival, parseArrival } from './arrival.ts';
+import type { ArrivalLimit } from './arrival-limit.ts';
 import { appSlot } from './find-app.ts';
 import { isHolder, isIdle } from './find-session.ts';
 import { hashCookieSecret } from './proofs.ts';
@@ -14,11 +15,12 @@ import type { SessionCookies } from './session-cookie.ts';
 
 interface OpenSessionDeps extends Pick<ApiDeps, 'vault' | 'rng' | 'clock' | 'sessions' | 'requestTokenTtlMs'> {
   readonly cookies: SessionCookies;
+  readonly arrivals: ArrivalLimit;
 }
 
 /** Begins a session, or goes on with the one that this browser began with the same request token. */
 export function openSession(deps: OpenSessionDeps): Step {
-  const { vault, rng, clock, sessions, cookies } = deps;
+  const { vault, rng, clock, sessions, cookies, arrivals } = deps;
 
   async function maybeKnown(ctx: Context, app: App, tokenFingerprint: string): Promise<BrowserSession | null> {
     const held = new Map(cookies.many(ctx).map(({ sessionId, secret }) => [sessionId, secret]));
@@ -29,6 +31,7 @@ export function openSession(deps: OpenSessionDeps): Step {
   }
 
   async function begin(ctx: Context, app: App, arrival: Arrival, tokenFingerprint: string): Promise<string> {
+    arrivals.count(ctx.ip);
     const id = rng.token(16);
     const secret = rng.token(32);
     const nowMs = clock.now();

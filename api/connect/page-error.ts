@@ -15,7 +15,7 @@ const failures = {
   'session-used': { code: 'session-expired', message: 'The session has been completed already.' },
   'session-expired': { code: 'session-expired', message: 'The session is too old.' },
   'too-many-tries': { code: 'session-expired', message: 'Too many wrong codes.' },
-  'rate-limited': { code: 'rate-limited', message: 'Too many wrong codes within the hour.' },
+  'rate-limited': { code: 'rate-limited', message: 'Too many wrong codes, or new sessions, from there.' },
   'not-signed-in': { code: 'forbidden', message: 'Nobody has signed in for this session.' },
   'sign-in-rejected': { code: 'forbidden', message: "The ticket is not the session's newest." },
   'sign-in-expired': { code: 'session-expired', message: 'The ticket is too old.' },

@@ -1,4 +1,5 @@
 /** What Concur's administrator sees: from the redirect behind the Connect button to the confirmation page. */
+import { createArrivalLimit } from '../connect/arrival-limit.ts';
 import { completeLanding } from '../connect/complete.ts';
 import { findApp } from '../connect/find-app.ts';
 import { findSession } from '../connect/find-session.ts';
@@ -28,10 +29,13 @@ export type ConnectDeps = Pick<
   | 'vault'
 >;
 
-export function createConnectRoutes(deps: ConnectDeps): readonly Route[] {
+export function createConnectRoutes(
+  deps: ConnectDeps,
+  { arrivals = createArrivalLimit(deps.clock) } = {},
+): readonly Route[] {
   const cookies = createSessionCookies(deps.publicUrl);
   const poker = createPoker(deps);
-  const arrive = [findApp(deps), openSession({ ...deps, cookies })];
+  const arrive = [findApp(deps), openSession({ ...deps, cookies, arrivals })];
   const ownSession = [findApp(deps), findSession({ ...deps, cookies })];
   return [
     { method: 'get', path: '/connect/:app', steps: arrive },

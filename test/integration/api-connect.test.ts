@@ -482,6 +482,34 @@ describe('time', () => {
   });
 });
 
+describe('an address from which sessions are begun without end', () => {
+  it('has to wait, for nothing is kept of what it sends; what it has begun goes on, and others come in', async () => {
+    const busy = await createConnectRig({ mostArrivals: 3 });
+    try {
+      const app = await busy.addApp();
+      const headers = { 'x-forwarded-for': '192.0.2.7' };
+      const [first, ...others] = [busy.visitor(headers), busy.visitor(headers), busy.visitor(headers)];
+      const parameters = redirectOf();
+      const { path } = await first.arrive(app, parameters);
+      for (const visitor of others) await visitor.arrive(app, redirectOf());
+      const target = `/connect/${app}?${new URLSearchParams(redirectOf())}`;
+      const refused = await busy.visitor(headers).get(target);
+      expect([refused.status, refused.location]).toEqual([429, null]);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(refused.headers.get('set-cookie')).toBeNull();
+      const { rows } = await busy.pool.query('SELECT FROM connect_sessions WHERE app = $1', [app]);
+      expect(rows).toHaveLength(3);
+
+      expect((await first.arrive(app, parameters)).path).toBe(path);
+      expect((await busy.visitor().get(target)).status).toBe(303);
+      busy.skip(2_000);
+      expect((await busy.visitor(headers).get(target)).status).toBe(303);
+    } finally {
+      await busy.close();
+    }
+  });
+});
+
 describe('behind https', () => {
   it('ties the cookie to this very host', async () => {
     const secure = await createConnectRig({ publicUrl: 'https://connect.partner.test' });

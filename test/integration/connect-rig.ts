@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { createArrivalLimit } from '../../api/connect/arrival-limit.ts';
 import { renderProblemPage } from '../../api/connect/error-page.ts';
 import type { LifecycleGateway } from '../../api/deps.ts';
 import { clientAddress } from '../../api/middleware/client-address.ts';
@@ -37,7 +38,8 @@ const HOUR_MS = 3_600_000;
 
 export type ConnectRig = Awaited<ReturnType<typeof createConnectRig>>;
 
-export async function createConnectRig({ publicUrl = 'http://localhost:8080' } = {}) {
+/** `mostArrivals`: new sessions that an address may begin at once. */
+export async function createConnectRig({ publicUrl = 'http://localhost:8080', mostArrivals = 1_000 } = {}) {
   const database = await createTestDatabase();
   const pool = createPool({ url: database.url, log: silentLog });
   const kek = { kid: 'test', key: new Secret(randomBytes(32).toString('base64url')) };
@@ -83,13 +85,14 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080' } =
     sessions,
     vault,
   };
+  const arrivals = createArrivalLimit(clock, { burst: mostArrivals });
   const app = new Koa<RequestState, RouteFacts>();
   for (const step of [
     requestId(systemRng),
     clientAddress(['127.0.0.1']),
     securityHeaders({ isHttps: publicUrl.startsWith('https:') }),
     problems({ log: silentLog, renderPage: (ctx, error) => renderProblemPage(ctx, error, deps) }),
-    ...routing([...createConnectRoutes(deps), ...createAssetRoutes()]),
+    ...routing([...createConnectRoutes(deps, { arrivals }), ...createAssetRoutes()]),
   ]) {
     app.use(step as Koa.Middleware<RequestState, RouteFacts>);
   }
