@@ -8,6 +8,7 @@ import { HELD_BY_BRAKE } from '../core/brake.ts';
 import { judge } from '../core/concur-codes.ts';
 import type { ConnectionKey, ConnectionSnapshot } from '../core/connection.ts';
 import { isAppError } from '../core/errors.ts';
+import { isLegacyGrantOver } from '../core/expiry.ts';
 import type { AskedBy } from '../core/inbox.ts';
 import type { Carry } from '../core/lifeboat.ts';
 import type { ConcurResult, DataCentre, TokenAnswer } from '../core/ports.ts';
@@ -158,7 +159,8 @@ export function createRefreshActivities(deps: ActivityDeps) {
     const { correlationId } = result;
     if (!result.ok) {
       const { failure } = result;
-      const verdict = judge('refresh', failure);
+      const isGrantOver = isLegacyGrantOver(begun.connection, clock.now());
+      const verdict = judge('refresh', failure, { isGrantOver });
       const failed = { kind: 'failure', verdict, correlationId, dataCentre: result.dataCentre.name } as const;
       const received = failure.kind === 'malformed' ? failure.refreshToken : undefined;
       if (received === undefined || received.equals(sent)) return failed;

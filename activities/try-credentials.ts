@@ -3,7 +3,7 @@
  * being exchanged no call fails because the wrong one was tried first.
  */
 import { isAppTrouble } from '../core/app-trouble.ts';
-import { type ConcurGrant, judge } from '../core/concur-codes.ts';
+import { type ConcurGrant, isLegacyError, judge } from '../core/concur-codes.ts';
 import type { ConcurResult } from '../core/ports.ts';
 import type { Canary } from './canary.ts';
 import type { ActivityDeps, StoredCredentials } from './deps.ts';
@@ -50,7 +50,7 @@ export async function tryCredentials<T>(
           );
     if (result === null) return last ?? null;
     last = { result, credentials: one };
-    if (!isRefused(grant, result)) {
+    if (!isRefused(grant, result) && !maySpeakOfSecret(result)) {
       if (isProof(grant, result)) apps.worked(app, one.secretId);
       return last;
     }
@@ -69,6 +69,11 @@ export async function tryCredentials<T>(
 
 function isRefused(grant: ConcurGrant, result: ConcurResult<unknown>): boolean {
   return !result.ok && isAppTrouble(judge(grant, result.failure));
+}
+
+/** In the flow of before 2017 a wrong secret has no word of its own: the next one tells. */
+function maySpeakOfSecret(result: ConcurResult<unknown>): boolean {
+  return !result.ok && isLegacyError(result.failure);
 }
 
 /** Whether Concur looked past the credentials: it gave tokens, or named something else that is wrong. */

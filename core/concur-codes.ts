@@ -89,6 +89,8 @@ const nothingToRevoke = ruling('revoked', 'connection', 'revoked');
 const movedElsewhere = ruling('transient', 'connection', 'moved-elsewhere', ALARM);
 const movedToForeign = ruling('transient', 'connection', 'foreign-geolocation', ALARM);
 const grantRefused = ruling('suspended', 'connection', 'grant-refused', { alarm: true });
+/** Its end has passed, and Concur refuses it: an hour later the same, and it was no mishap. */
+const grantOver = ruling('dead', 'connection', 'grant-expired', { confirmAfterMs: HOUR_MS });
 const denied = ruling('suspended', 'connection', 'denied');
 const rateLimited = ruling('transient', 'service', 'rate-limited');
 const unavailable = ruling('transient', 'service', 'provider-unavailable');
@@ -188,7 +190,7 @@ const byOAuthError: ReadonlyMap<string, Row> = new Map([
 /**
  * Words that stand where Concur has no codes: the migration's (Concur's docs, Migration), and the `Error` element of the
  * flow of before 2017. That element has no code at all, so it fails a connect, which can be tried again, and never ends
- * a living grant.
+ * a living grant; one whose end has passed is another matter.
  */
 const byProviderCode: ReadonlyMap<string, Row> = new Map([
   ['INVALIDTOKEN', requestTokenRow],
@@ -224,8 +226,20 @@ const byStatus: ReadonlyMap<number, Row> = new Map([
   [504, always(timedOut)],
 ]);
 
-/** What `failure`, in answer to a request of kind `grant`, says about the connection it was made for. */
-export function judge(grant: ConcurGrant, failure: ConcurFailure): Verdict {
+/** Whether this is the `Error` element of the flow of before 2017, which has no code and may mean anything. */
+export function isLegacyError(failure: ConcurFailure): boolean {
+  return failure.kind === 'answer' && failure.providerCode === 'LEGACY_ERROR' && failure.concurCode === null;
+}
+
+/**
+ * What `failure`, in answer to a request of kind `grant`, says about the connection it was made for. `isGrantOver`: the end
+ * that Concur itself gave a grant of the flow of before 2017 has passed.
+ */
+export function judge(
+  grant: ConcurGrant,
+  failure: ConcurFailure,
+  { isGrantOver = false }: { readonly isGrantOver?: boolean } = {},
+): Verdict {
   const changesTokens = grant === 'exchange' || grant === 'refresh';
   const nothingSaid = { pauseMs: null, concurCode: null };
   if (failure.kind === 'malformed') return { ...answerMalformed, ...nothingSaid, mayHaveRotated: changesTokens };
@@ -234,7 +248,8 @@ export function judge(grant: ConcurGrant, failure: ConcurFailure): Verdict {
     return { ...rulingOfTransport(failure, mayHaveRotated), ...nothingSaid, mayHaveRotated };
   }
   const { status, concurCode, retryAfterMs } = failure;
-  const told = rulingOfWords(grant, failure);
+  const words = rulingOfWords(grant, failure);
+  const told = isGrantOver && words === grantRefused && isLegacyError(failure) ? grantOver : words;
   const said = told ?? rulingOfStatus(grant, status);
   return {
     ...said,

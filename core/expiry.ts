@@ -20,6 +20,17 @@ export function withExpiryNotice(transition: Transition, context: TransitionCont
   return { connection: after, events: [...transition.events, entry] };
 }
 
+/**
+ * Whether a grant of the flow of before 2017 has passed the end that Concur gave it. The one-year token is the grant, and only
+ * a token that is alive is refreshed: after its end nothing is left to ask with. Where Concur named no end that can be read,
+ * access and refresh token have ends of our own making, which differ and prove nothing.
+ */
+export function isLegacyGrantOver(connection: Connection, nowMs: number): boolean {
+  const { principalType, accessTokenExpiresAtMs: access, refreshTokenExpiresAtMs: refresh } = connection;
+  if (principalType !== 'legacy-user' || access === null || refresh === null) return false;
+  return Math.abs(refresh - access) <= 1_000 && nowMs > refresh;
+}
+
 function dueNotice(connection: Connection, nowMs: number): number | null {
   const { refreshTokenExpiresAtMs: endsAtMs, expiryNoticeDays: told } = connection;
   if (endsAtMs === null || !isLiving(connection.state)) return null;

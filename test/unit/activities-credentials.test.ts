@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ActivityWorld, createActivityWorld } from '../simulation/activity-world.ts';
 import { buildAggregate, buildConnecting, buildConnection, glz, KEY, NOW_MS, SECOND } from '../simulation/builders.ts';
-import { refusal, silence, success, tokens } from '../simulation/scripted-concur.ts';
+import { failure, refusal, silence, success, tokens } from '../simulation/scripted-concur.ts';
 
 let world: ActivityWorld;
 
@@ -38,6 +38,24 @@ describe('a call with several client secrets on file', () => {
     world.concur.script('refreshTokens', refusal({ code: 53 }));
     await refresh();
     expect([world.concur.clientSecrets, world.worked]).toEqual([['new-value'], ['new']]);
+  });
+
+  it('of before 2017 is made with the next one after an error that has no code, which may mean anything', async () => {
+    const connection = buildConnection({ principalType: 'legacy-user' });
+    const legacyError = failure({
+      ...{ kind: 'answer', status: 200, concurCode: null, oauthError: null, retryAfterMs: null, geolocation: null },
+      providerCode: 'LEGACY_ERROR',
+    });
+    world.connect(buildAggregate({ connection }));
+    world.concur.script('refreshLegacyToken', legacyError, tokens({ tokenType: 'OAuth' }));
+    await refresh();
+    expect(world.concur.clientSecrets).toEqual(['new-value', 'old-value']);
+    expect(row().connection).toMatchObject({ state: 'active', version: 2 });
+    expect(world.worked).toEqual(['old']);
+    world.concur.script('refreshLegacyToken', legacyError, legacyError);
+    await refresh('a2');
+    expect(row().connection).toMatchObject({ state: 'suspended', reason: 'grant-refused' });
+    expect(await world.store.troubles.many('demo')).toEqual([]);
   });
 
   it.each([

@@ -363,3 +363,40 @@ describe('a process', () => {
     });
   });
 });
+
+describe('a grant of the flow of before 2017 that Concur refuses', () => {
+  const legacyError = failure({
+    ...{ kind: 'answer', status: 200, concurCode: null, oauthError: null, retryAfterMs: null, geolocation: null },
+    providerCode: 'LEGACY_ERROR',
+  });
+  const grantEnds = (atMs: number, accessAtMs = atMs) =>
+    connect({
+      principalType: 'legacy-user',
+      accessTokenExpiresAtMs: accessAtMs,
+      refreshTokenExpiresAtMs: atMs,
+    });
+  const refused = async (attemptId: string) => {
+    world.concur.script('refreshLegacyToken', legacyError);
+    await refresh({ attemptId, cause: 'forced', expectedVersion: null });
+    return row().connection;
+  };
+
+  it('is dead when its year is over and Concur says the same an hour later', async () => {
+    grantEnds(NOW_MS - MINUTE);
+    expect(await refused('a1')).toMatchObject({ state: 'suspended', reason: 'grant-expired' });
+    await world.clock.advance(HOUR - 2);
+    expect(await refused('a2')).toMatchObject({ state: 'suspended' });
+    await world.clock.advance(2);
+    expect(await refused('a3')).toMatchObject({ state: 'reauthorization-required', reason: 'grant-expired' });
+  });
+
+  it.each([
+    ['while its year is not over', NOW_MS + 3 * HOUR, NOW_MS + 3 * HOUR],
+    ['where Concur has named no end', NOW_MS - MINUTE, NOW_MS - 90 * 24 * HOUR],
+  ])('is not dead %s', async (_, refreshEndsAtMs, accessEndsAtMs) => {
+    grantEnds(refreshEndsAtMs, accessEndsAtMs);
+    await refused('a1');
+    await world.clock.advance(2 * HOUR);
+    expect(await refused('a2')).toMatchObject({ state: 'suspended', reason: 'grant-refused' });
+  });
+});
