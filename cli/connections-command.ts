@@ -48,7 +48,11 @@ async function revive(bench: Bench, key: ConnectionKey, reason: string | null): 
   const before = await oneConnection(tools, key);
   if (before.state !== 'reauthorization-required') {
     const details = { state: before.state };
-    throw new AppError('conflict', `The connection is ${before.state}: only a dead one can be revived`, { details });
+    throw new AppError(
+      'conflict',
+      `The connection is ${before.state}: only one that is reauthorization-required can be revived`,
+      { details },
+    );
   }
   const recorded = await record(tools, key, 'revive', reason);
   if (recorded.state === before.state) {

@@ -43,9 +43,11 @@ async function examine({ tools }: Bench, config: () => Config): Promise<readonly
 
 function print({ terminal }: Bench, findings: readonly Finding[], json: true | undefined): void {
   if (json) return printJson(terminal, { items: findings });
-  const rows = findings.map(({ check, status, found }) => [check, status, found]);
+  // The first line has its place in the table, what else was found stands below.
+  const rows = findings.map(({ check, status, found }) => [check, status, found.split('\n', 1)[0] ?? '']);
   printTable(terminal, ['check', 'status', 'found'], rows);
-  for (const { check, todo } of findings) {
-    if (todo !== null) terminal.out(`\n${check}: ${todo}\n`);
+  for (const { check, found, todo } of findings) {
+    const [, ...more] = found.split('\n');
+    if (todo !== null) terminal.out(`\n${[...more, `${check}: ${todo}`].join('\n')}\n`);
   }
 }

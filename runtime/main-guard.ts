@@ -9,7 +9,12 @@ export const EXIT_TRY_AGAIN = 75;
 const EXIT_FAILED = 1;
 
 /** Their messages say what is wrong and what to do; the table's hints are for those who read an answer of the API. */
-const speaksForItself: ReadonlySet<ErrorCode> = new Set(['configuration-invalid', 'bad-request', 'conflict']);
+const speaksForItself: ReadonlySet<ErrorCode> = new Set([
+  'configuration-invalid',
+  'bad-request',
+  'not-found',
+  'conflict',
+]);
 
 /** 78 for a wrong configuration, 75 when trying again may help, else 1. */
 export function exitCodeOf(error: unknown): number {

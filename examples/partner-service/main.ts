@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AccessToken, Connection } from './api-types.ts';
+import type { AccessToken, Connection, ConnectionState } from './api-types.ts';
 import { createEvergrantClient } from './evergrant-client.ts';
 import { EvergrantError } from './evergrant-error.ts';
 
@@ -28,6 +28,9 @@ const evergrant = createEvergrantClient({
   token: async () => (await readFile(EVERGRANT_TOKEN_FILE, 'utf8')).trim(),
   signal: stop.signal,
 });
+
+/** They have no token any more, until their customer presses Connect again. */
+const ended: ReadonlySet<ConnectionState> = new Set(['revoked', 'connect-failed']);
 
 function print(who: string, what: string): void {
   console.log(`${new Date().toISOString()}  ${who.padEnd(24)}  ${what}`);
@@ -55,6 +58,7 @@ while (!stop.signal.aborted) {
   try {
     let count = 0;
     for await (const connection of evergrant.connections()) {
+      if (ended.has(connection.state)) continue;
       count += 1;
       try {
         await readProfile(connection);

@@ -55,6 +55,12 @@ describe('the doctor', () => {
     expect(code).toBe(1);
     expect(wrong).toMatchObject([{ check: 'configuration' }]);
     expect(wrong[0]?.found).toMatch(/CONCUR_TIMEOUT[\s\S]*PORT|PORT[\s\S]*CONCUR_TIMEOUT/);
+    // On a terminal each of them has a line of its own.
+    const { out } = await evergrant({ ...backend.environment, PORT: 'none', EVERGRANT_HOME: '/nonexistent' }, [
+      'doctor',
+    ]);
+    expect(out).toMatch(/^ +PORT: /m);
+    expect(out).not.toContain('\uFFFD');
   });
 
   it('says which queues nobody works on', async () => {
