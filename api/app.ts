@@ -45,9 +45,10 @@ export function createApp(deps: ApiDeps, options: AppOptions): Koa<RequestState,
 export function createRoutes(deps: ApiDeps, serve: readonly RouteGroup[]): readonly Route[] {
   const partner = createPartnerRoutes(deps);
   const groups: Record<RouteGroup, readonly Route[]> = {
-    connect: [...createConnectRoutes(deps), ...createAssetRoutes()],
+    connect: createConnectRoutes(deps),
     partner,
     ops: createOpsRoutes(deps, partner),
   };
-  return serve.flatMap((group) => groups[group]);
+  const hasPages = serve.includes('connect') || serve.includes('ops');
+  return [...serve.flatMap((group) => groups[group]), ...(hasPages ? createAssetRoutes() : [])];
 }

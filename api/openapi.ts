@@ -17,7 +17,7 @@ export function buildOpenApi(
   const paths: Record<string, Json> = {};
   for (const { method, path, operation } of routes) {
     if (operation === undefined) continue;
-    const pattern = path.replaceAll(/:([a-z]+)/g, '{$1}');
+    const pattern = patternOf(path);
     paths[pattern] = { ...paths[pattern], [method]: buildOperation(operation, problem, components) };
   }
   return {
@@ -38,6 +38,11 @@ export function buildOpenApi(
   };
 }
 
+/** The path of a route as the document writes it. */
+export function patternOf(path: string): string {
+  return path.replaceAll(/:([a-z]+)/g, '{$1}');
+}
+
 function buildOperation(operation: Operation, problem: Json, components: Components): Json {
   const { id, summary, description, scope, params, query, headers, body, answers } = operation;
   const sentences = [description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`].filter(Boolean);
@@ -52,7 +57,9 @@ function buildOperation(operation: Operation, problem: Json, components: Compone
       : {
           requestBody: {
             required: body.isRequired,
-            content: { 'application/json': { schema: schemaOf(body.schema, 'input', components) } },
+            content: {
+              'application/json': { schema: schemaOf(body.schema, 'input', components), example: body.example },
+            },
           },
         }),
     responses: {

@@ -12,12 +12,14 @@ export interface Asset {
 }
 
 const styles = readAsset('styles.css');
+const docsStyles = readAsset('docs.css');
 const icon = readAsset('icon.svg');
 const progressScript = readAsset('progress.js');
 
 /** Changes with every asset; one brand's stylesheet stands for how all of them are made. */
 export const assetVersion = createHash('sha256')
   .update(styles)
+  .update(docsStyles)
   .update(icon)
   .update(progressScript)
   .update(buildBrandStyles(buildPalette('#7f3fbf')))
@@ -25,6 +27,8 @@ export const assetVersion = createHash('sha256')
   .slice(0, 12);
 
 export const stylesPath = `/assets/${assetVersion}/styles.css`;
+/** Besides the other one, for the description of the API. */
+export const docsStylesPath = `/assets/${assetVersion}/docs.css`;
 export const iconPath = `/assets/${assetVersion}/icon.svg`;
 export const progressScriptPath = `/assets/${assetVersion}/progress.js`;
 
@@ -36,6 +40,7 @@ export function brandStylesPath(color: string): string {
 /** The asset with that file name, null when there is none. */
 export function maybeAsset(file: string): Asset | null {
   if (file === 'styles.css') return { type: 'text/css; charset=utf-8', body: styles };
+  if (file === 'docs.css') return { type: 'text/css; charset=utf-8', body: docsStyles };
   if (file === 'icon.svg') return { type: 'image/svg+xml', body: icon };
   if (file === 'progress.js') return { type: 'text/javascript; charset=utf-8', body: progressScript };
   const color = /^brand-([0-9a-f]{6})\.css$/.exec(file)?.[1];

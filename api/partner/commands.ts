@@ -42,7 +42,7 @@ function command(deps: ApiDeps, name: string, scope: Scope, summary: string, act
       summary,
       scope,
       params: connectionParams,
-      body: { schema: reasonBody, isRequired: false },
+      body: { schema: reasonBody, isRequired: false, example: { reason: 'asked for by the customer' } },
       answers: [
         { status: 200, description: 'Done', body: connectionResource },
         ...(name === 'refresh' || name === 'revoke'

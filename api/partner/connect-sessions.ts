@@ -28,7 +28,7 @@ export function createConnectSessionRoutes(deps: ApiDeps): readonly Route[] {
           'again, an earlier ticket is void.',
         scope: 'connections:connect',
         params: sessionParams,
-        body: { schema: signedInBody, isRequired: true },
+        body: { schema: signedInBody, isRequired: true, example: { customer_ref: 'customer-4711' } },
         answers: [{ status: 200, description: 'Where to send the browser', body: returnResource }],
       },
       steps: [

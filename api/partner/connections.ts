@@ -103,7 +103,7 @@ function patchConnection(deps: ApiDeps): Route {
       summary: "Sets the partner's own name for the customer",
       scope: 'connections:write',
       params: connectionParams,
-      body: { schema: patchBody, isRequired: true },
+      body: { schema: patchBody, isRequired: true, example: { customer_ref: 'customer-4711' } },
       answers: [{ status: 200, description: 'The connection', body: connectionResource }],
     },
     steps: [

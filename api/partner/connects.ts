@@ -43,7 +43,15 @@ function connect(deps: ApiDeps): Route {
       scope: 'connections:connect',
       params: appParams,
       headers: idempotencyHeaders,
-      body: { schema: connectBody, isRequired: true },
+      body: {
+        schema: connectBody,
+        isRequired: true,
+        example: {
+          principal_id: '8568a4cd-8ffc-49d6-9417-be2d69aa0001',
+          request_token: '2b9f7c1e5a',
+          customer_ref: 'customer-4711',
+        },
+      },
       answers: [
         { status: 201, description: 'Connected for the first time', body: connectionResource },
         { status: 200, description: 'Connected again', body: connectionResource },

@@ -67,7 +67,7 @@ function reportRejection(deps: ApiDeps): Route {
       summary: 'Reports a token that SAP Concur refused: finds out whether the connection still lives',
       scope: 'tokens:read',
       params: connectionParams,
-      body: { schema: rejectionBody, isRequired: true },
+      body: { schema: rejectionBody, isRequired: true, example: { version: 42, status: 401 } },
       answers: [{ status: 202, description: 'Taken; an older version changes nothing' }],
     },
     steps: [

@@ -29,7 +29,7 @@ export function createVerificationCodeRoutes(deps: ApiDeps): readonly Route[] {
         summary: 'A verification code for a customer; it is shown this once',
         scope: 'codes:write',
         params: appParams,
-        body: { schema: codeBody, isRequired: false },
+        body: { schema: codeBody, isRequired: false, example: { customer_ref: 'customer-4711', ttl: '7d' } },
         answers: [{ status: 201, description: 'The code', body: codeResource }],
       },
       steps: [

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readVersion } from '../../runtime/version.ts';
 import type { ApiDeps } from '../deps.ts';
 import { renderDocs } from '../docs-page.ts';
-import { buildOpenApi } from '../openapi.ts';
+import { buildOpenApi, patternOf } from '../openapi.ts';
 import type { Route } from '../route.ts';
 import { lifeResource, readinessResource } from '../schemas/resources.ts';
 
@@ -13,8 +13,27 @@ export function createOpsRoutes(
   partner: readonly Route[],
 ): readonly Route[] {
   const ops = [showLife(), showReadiness(health), showMetrics(health)];
-  const described = [...partner, ...ops];
-  return [...ops, showOpenApi(described, publicUrl), showDocs(described)];
+  const document = buildOpenApi([...partner, ...ops], { version: readVersion(), serverUrl: publicUrl });
+  const docs = renderDocs(document, [
+    {
+      title: 'For partner services',
+      text: 'Each call brings a bearer token, and its scope. A refusal is a problem (RFC 9457) with a code.',
+      baseUrl: publicUrl,
+      paths: pathsOf(partner),
+    },
+    {
+      title: 'For operators',
+      text: 'On the port of the API, or on OPS_PORT where that is set. Open to everybody who can reach it.',
+      // A shell puts the port in.
+      baseUrl: 'http://localhost:${OPS_PORT:-8080}',
+      paths: pathsOf(ops),
+    },
+  ]);
+  return [...ops, showOpenApi(document), showDocs(docs)];
+}
+
+function pathsOf(routes: readonly Route[]): ReadonlySet<string> {
+  return new Set(routes.map(({ path }) => patternOf(path)));
 }
 
 function showLife(): Route {
@@ -80,8 +99,7 @@ function showMetrics(health: ApiDeps['health']): Route {
   };
 }
 
-function showOpenApi(described: readonly Route[], serverUrl: string): Route {
-  const document = buildOpenApi(described, { version: readVersion(), serverUrl });
+function showOpenApi(document: Readonly<Record<string, unknown>>): Route {
   return {
     method: 'get',
     path: '/openapi.json',
@@ -93,8 +111,7 @@ function showOpenApi(described: readonly Route[], serverUrl: string): Route {
   };
 }
 
-function showDocs(described: readonly Route[]): Route {
-  const page = renderDocs(described);
+function showDocs(page: string): Route {
   return {
     method: 'get',
     path: '/docs',

@@ -33,6 +33,11 @@ export interface Operation {
   readonly query?: z.ZodObject;
   /** Request headers that mean something to it, in lower case. */
   readonly headers?: z.ZodObject;
-  readonly body?: { readonly schema: z.ZodType; readonly isRequired: boolean };
+  readonly body?: {
+    readonly schema: z.ZodType;
+    readonly isRequired: boolean;
+    /** One that it takes. */
+    readonly example: Readonly<Record<string, unknown>>;
+  };
   readonly answers: readonly Answer[];
 }

@@ -9,6 +9,7 @@ export interface DescribedOperation {
   readonly operationId: string;
   readonly description?: string;
   readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly example: unknown } } };
   readonly responses: Readonly<Record<string, DescribedAnswer>>;
 }
 

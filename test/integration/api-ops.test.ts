@@ -1,5 +1,6 @@
 /** What operators ask for, and what every answer of the API has in common. */
 import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPartnerRig, type PartnerRig } from './partner-rig.ts';
 
@@ -50,7 +51,17 @@ describe('the operators’ routes', () => {
   it('list every described operation on a page without scripts', async () => {
     const { status, headers, text } = await rig.call('GET', '/docs');
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    for (const path of Object.keys(rig.answers.document.paths)) expect(text).toContain(`${path}</code>`);
+    const operations = Object.entries(rig.answers.document.paths).flatMap(([path, methods]) =>
+      Object.values(methods).map((operation) => ({ path, ...operation })),
+    );
+    expect(operations.length).toBeGreaterThan(15);
+    for (const { path, operationId } of operations) {
+      const [, article = ''] = text.split(`id="${operationId}"`);
+      const [own = ''] = article.split('</article>');
+      expect(own).toContain(`<code>${path}</code>`);
+      expect(own, operationId).toMatch(/<pre[^>]*><code>curl -s.* &quot;http\S+&quot;/);
+      expect(text).toContain(`href="#${operationId}"`);
+    }
     expect(text).not.toMatch(/<script|<style|style=|undefined/);
   });
 });
@@ -78,6 +89,23 @@ describe('the OpenAPI document', () => {
     const operation = { responses: { default: {} }, parameters: [{ name: 'x', in: 'nowhere' }] };
     const broken = { ...served, paths: { '/x': { get: operation } } };
     expect((await judge(broken)).validate.valid).toBe(false);
+  });
+
+  it('has an example of every body, which the operation takes', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: 'https://evergrant.test/described.json', ...rig.answers.document });
+    const bodies = Object.entries(rig.answers.document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { requestBody }]) =>
+        requestBody === undefined ? [] : [{ path, method, requestBody }],
+      ),
+    );
+    expect(bodies.length).toBeGreaterThan(6);
+    for (const { path, method, requestBody } of bodies) {
+      const place = ['paths', path, method, 'requestBody', 'content', 'application/json', 'schema'];
+      const pointer = place.map((part) => encodeURIComponent(part.replaceAll('/', '~1'))).join('/');
+      const validate = ajv.getSchema(`https://evergrant.test/described.json#/${pointer}`);
+      expect([path, method, validate?.(requestBody.content['application/json'].example)]).toEqual([path, method, true]);
+    }
   });
 
   it('has a target for each of its references, an id of its own for each operation, and all parameters of each path', () => {
