@@ -23,12 +23,16 @@ export function parseToken(value: unknown): string | null {
   return typeof value === 'string' && value.length <= 65_536 && /^[\x21-\x7e]+$/.test(value) ? value : null;
 }
 
-/** A short line of text for people: trimmed, without control characters, cut to `maxLength`; null when nothing is left. */
+/**
+ * A short line of text for people: trimmed, without control characters, cut to `maxLength`; null when nothing is left. No half
+ * of a character is left in it either, as the database takes none in JSON, and a name must not keep tokens from being saved.
+ */
 export function parseText(value: unknown, maxLength: number): string | null {
   if (typeof value !== 'string') return null;
   const text = value
     .replace(/\p{Cc}+/gu, ' ')
     .trim()
-    .slice(0, maxLength);
+    .slice(0, maxLength)
+    .replace(/\p{Surrogate}/gu, '\u{fffd}');
   return text === '' ? null : text;
 }

@@ -290,6 +290,19 @@ describe('a profile', () => {
     });
   });
 
+  it('holds no half of a character, whether it came like that or was cut', () => {
+    const nameOf = (name: string) => {
+      const result = processProfileResponse(
+        json(200, { id: 'c-1', name, meta: { principalType: 'company' } }),
+        context,
+      );
+      return result.ok ? result.value.name : null;
+    };
+    expect(nameOf('A \ud83d B')).toBe('A \ufffd B');
+    expect(nameOf(`${'x'.repeat(199)}\u{1f600}`)).toBe(`${'x'.repeat(199)}\ufffd`);
+    expect(nameOf('\u{1f600}')).toBe('\u{1f600}');
+  });
+
   it('of a user has the name that is shown', () => {
     const body = { id: 'u-1', displayName: 'Ann', active: true, emails: [] };
     expect(processProfileResponse(json(200, body), context)).toEqual({
