@@ -9,6 +9,7 @@ const documents = [
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => join('docs', path)),
+  ...readdirSync(join(root, 'examples')).map((example) => join('examples', example, 'README.md')),
 ];
 
 function read(path: string): string {
@@ -41,6 +42,23 @@ describe('the documents', () => {
     expect(missing(testsNamedIn('`test/arch/documents.test.ts`, `test/unit/nowhere.test.ts`'))).toEqual([
       'test/unit/nowhere.test.ts',
     ]);
+  });
+
+  it('are all to be found from the README', () => {
+    const found = new Set(linksOf('README.md'));
+    const documented = documents.filter((path) => path !== 'README.md' && !path.startsWith(join('docs', 'adr')));
+    expect(documented.filter((path) => !found.has(path))).toEqual([]);
+  });
+
+  it('tell of every variable that a process reads, and of no other', () => {
+    const sources = readdirSync(join(root, 'runtime')).map((file) => read(join('runtime', file)));
+    const names = sources.flatMap((text) =>
+      [...text.matchAll(/env\.(?:read|readSecret)\(\s*'([A-Z_]+)'/g)].map(([, name]) => name),
+    );
+    expect(names.length).toBeGreaterThan(30);
+    const told = read('docs/configuration.md');
+    // Set by `npm start` for its own parts.
+    expect(names.filter((name) => !told.includes(`\`${name}\``))).toEqual(['EVERGRANT_WORKER_METRICS_URL']);
   });
 
   it('are under the licence that package.json names', () => {
