@@ -27,5 +27,6 @@ export function imageOrigin(address: string | null): string | null {
   const href = safeHref(address);
   if (href === null) return null;
   const { origin } = new URL(href);
-  return origin === 'null' ? null : origin;
+  // A host may hold a semicolon, which would end the policy's directive.
+  return /^https?:\/\/[\w.:[\]-]+$/.test(origin) ? origin : null;
 }

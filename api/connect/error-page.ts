@@ -6,6 +6,7 @@ import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context } from '../route.ts';
 import { textsFor } from './frame.ts';
 import { topicOf } from './page-error.ts';
+import { setPagePolicy } from './page-policy.ts';
 
 /** The page for an error on the browser's routes, in the browser's language and under the app's brand if it is known. */
 export async function renderProblemPage(
@@ -14,9 +15,11 @@ export async function renderProblemPage(
   { apps }: Pick<ApiDeps, 'apps'>,
 ): Promise<string> {
   const { fields, goOn } = error.details;
+  const brand = await maybeBrand(ctx, apps);
+  if (brand !== null) setPagePolicy(ctx, brand);
   return renderErrorPage({
     texts: textsFor(ctx),
-    brand: await maybeBrand(ctx, apps),
+    brand,
     topic: topicOf(error),
     requestId: requestIdSlot.maybe(ctx) ?? '',
     ...(Array.isArray(fields) ? { wrongParameters: fields.map(String) } : {}),

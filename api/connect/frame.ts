@@ -3,6 +3,7 @@ import type { Subject, Texts } from '../../web/texts/catalogue.ts';
 import { pickTexts } from '../../web/texts/pick-texts.ts';
 import type { Context } from '../route.ts';
 import { appSlot } from './find-app.ts';
+import { setPagePolicy } from './page-policy.ts';
 
 /** What every page of an app is made of. */
 export interface Frame {
@@ -11,8 +12,10 @@ export interface Frame {
   readonly subject: Subject;
 }
 
+/** Tells the browser what the page is going to be made of, too. */
 export function frameOf(ctx: Context): Frame {
   const { landing, principal } = appSlot.get(ctx);
+  setPagePolicy(ctx, landing);
   return { texts: textsFor(ctx), landing, subject: principal };
 }
 

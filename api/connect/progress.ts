@@ -2,10 +2,10 @@ import type { Connection } from '../../core/connection.ts';
 import type { BrowserSession } from '../../core/stores.ts';
 import { renderProgressPage } from '../../web/progress-page.ts';
 import type { ApiDeps } from '../deps.ts';
-import { WAITING_PAGE_POLICY } from '../middleware/security-headers.ts';
 import type { Context, Step } from '../route.ts';
 import { sessionSlot } from './find-session.ts';
 import { frameOf } from './frame.ts';
+import { setPagePolicy } from './page-policy.ts';
 import type { Poker } from './poker.ts';
 import { seeOther, sendPage, sessionPath } from './redirect.ts';
 
@@ -49,9 +49,10 @@ export function showProgress({ clock, connections, sessions, poker }: ProgressDe
     if (found.status === 'open') return seeOther(ctx, sessionPath(found.app, found.id));
     const waitedMs = found.status === 'completed' ? poker.poke(found) : 0;
     const session = await awaitEnd(ctx, found, preferredWaitMs(ctx) ?? (waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : 0));
-    if (session.status === 'completed') ctx.set('content-security-policy', WAITING_PAGE_POLICY);
+    const frame = frameOf(ctx);
+    if (session.status === 'completed') setPagePolicy(ctx, frame.landing, { hasScript: true });
     const page = renderProgressPage({
-      ...frameOf(ctx),
+      ...frame,
       session,
       company: await companyOf(session),
       isSlow: waitedMs >= SLOW_AFTER_MS,

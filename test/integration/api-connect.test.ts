@@ -527,6 +527,28 @@ describe('behind https', () => {
   });
 });
 
+describe('the policy of the pages', () => {
+  it('lets an image come from nowhere but the place of the app’s own logo, on every page of the app', async () => {
+    const app = await rig.addApp({ logoUrl: 'https://cdn.partner.test:8443/logo.svg' });
+    const { visitor, path, csrf } = await land(app);
+    const pages = [
+      await visitor.get(path),
+      await visitor.get(`/connect/${app}?id=cut`),
+      await rig.visitor().get(path),
+      await visitor.submit(path, { csrf }).then(() => visitor.get(`${path}/progress`)),
+    ];
+    expect(pages.map(({ status }) => status)).toEqual([200, 400, 403, 200]);
+    for (const { headers } of pages) {
+      expect(headers.get('content-security-policy')).toContain("; img-src 'self' https://cdn.partner.test:8443; ");
+    }
+    const plain = await land(await rig.addApp({ logoUrl: null }));
+    for (const target of [plain.path, '/connect/nobody']) {
+      const { headers } = await plain.visitor.get(target);
+      expect(headers.get('content-security-policy')).toContain("; img-src 'self'; ");
+    }
+  });
+});
+
 describe('stylesheets and icon', () => {
   it('lie where the pages say, to be kept for ever, and fit the policy of the pages', async () => {
     const { visitor, path } = await land(await rig.addApp({ color: '#0f6e56' }));

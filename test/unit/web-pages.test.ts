@@ -68,6 +68,8 @@ describe('links of the apps file', () => {
   it('tell the origin of a logo, and none for mail', () => {
     expect(imageOrigin('https://cdn.partner.example/logo.svg')).toBe('https://cdn.partner.example');
     expect(imageOrigin('mailto:help@partner.example')).toBeNull();
+    // Whoever writes such a host would write the policy.
+    expect(imageOrigin('https://cdn.example;script-src/logo.svg')).toBeNull();
   });
 });
 
