@@ -14,9 +14,13 @@ export interface Input<T> {
 /** The query string: parameters that the schema names, each at most once; others are ignored. */
 export function queryInput<S extends z.ZodObject>(schema: S): Input<z.infer<S>> {
   const slot = createSlot<z.infer<S>>('validated query');
+  const names = Object.keys(schema.shape);
+  // What most requests say: nothing. It is the same every time.
+  let none: z.infer<S> | undefined;
+  const parse = (text: string): z.infer<S> => parseInput(schema, collectOnce(new URLSearchParams(text), names));
   return {
     read(ctx, next) {
-      slot.set(ctx, parseInput(schema, collectOnce(new URLSearchParams(ctx.querystring), Object.keys(schema.shape))));
+      slot.set(ctx, ctx.querystring === '' ? (none ??= parseInput(schema, {})) : parse(ctx.querystring));
       return next() as Promise<void>;
     },
     get: slot.get,

@@ -7,7 +7,7 @@ import type { ApiDeps, Caller } from '../deps.ts';
 import { parseInput } from '../input.ts';
 import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context, Step } from '../route.ts';
-import { appName, principalId } from '../schemas/fields.ts';
+import { APP_NAME, PRINCIPAL_ID, principalId } from '../schemas/fields.ts';
 import type { Scope } from '../schemas/operation.ts';
 import { createSlot } from '../slot.ts';
 import { mayUseApp, mayUsePrincipal } from './caller.ts';
@@ -53,13 +53,16 @@ export function requireScope(scope: Scope): Step {
 /** The app of the path is one of the caller's. What can't be an app's name ends here: no store is asked for it. */
 export const requireApp: Step = (ctx, next) => {
   if (!mayUseApp(callerSlot.get(ctx), appOf(ctx))) throw beyondToken('This caller may not use that app.');
-  if (!appName.safeParse(appOf(ctx)).success) throw new AppError('not-found', 'There is no such app.');
+  if (!APP_NAME.test(appOf(ctx))) throw new AppError('not-found', 'There is no such app.');
   return next() as Promise<void>;
 };
 
 /** The principal of the path is one of the caller's. */
 export const requirePrincipal: Step = (ctx, next) => {
-  const { principal } = parseInput(principalParams, { principal: ctx.params.principal });
+  const given = ctx.params.principal ?? '';
+  const { principal } = PRINCIPAL_ID.test(given)
+    ? { principal: given.toLowerCase() }
+    : parseInput(principalParams, { principal: ctx.params.principal });
   if (!mayUsePrincipal(callerSlot.get(ctx), principal)) {
     throw beyondToken('This caller may not use that principal.');
   }

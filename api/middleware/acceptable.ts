@@ -4,8 +4,13 @@ import type { Step } from '../route.ts';
 
 export const acceptable: Step = (ctx, next) => {
   const isApi = ctx.path.startsWith('/v1/');
-  if (isApi && ctx.accepts('application/json', 'application/problem+json') === false) {
+  if (isApi && !takesJson(ctx.get('accept')) && ctx.accepts('application/json', 'application/problem+json') === false) {
     throw new AppError('not-acceptable', 'Answers come as application/json.');
   }
   return next() as Promise<void>;
 };
+
+/** What nearly everybody sends needs no reading. */
+function takesJson(accept: string): boolean {
+  return accept === '' || accept === '*/*' || accept === 'application/json';
+}

@@ -1,16 +1,19 @@
 /** The fields that requests are made of. `openapi` in the metadata replaces the generated schema of a field. */
 import { z } from 'zod';
 
+export const APP_NAME = /^[a-z0-9-]{1,40}$/;
+export const PRINCIPAL_ID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+
 /** Name of an app. */
 export const appName = z
   .string()
-  .regex(/^[a-z0-9-]{1,40}$/, 'must be 1 to 40 of a-z, 0-9 and -')
+  .regex(APP_NAME, 'must be 1 to 40 of a-z, 0-9 and -')
   .meta({ description: 'Name of the app', example: 'demo' });
 
 /** A UUID in any case, in lower case from here on. */
 export const principalId = z
   .string()
-  .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
+  .regex(PRINCIPAL_ID, 'must be a UUID')
   .transform((id) => id.toLowerCase())
   .meta({
     openapi: { type: 'string', format: 'uuid', description: 'UUID of the company or user at SAP Concur, any case' },
