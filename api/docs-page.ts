@@ -91,7 +91,7 @@ function renderEntry({ method, path, operation }: Entry, baseUrl: string): Html 
 <p><b>${method}</b> <code>${path}</code></p>
 ${description === undefined ? null : html`<p>${description.replaceAll('`', '')}</p>`}
 ${parameters.length === 0 ? null : html`<dl>${parameters.map(renderParameter)}</dl>`}
-<pre tabindex="0" aria-label="Example"><code>${buildCurl({ method, path, operation }, baseUrl)}</code></pre>
+<pre tabindex="0" role="group" aria-label="Example: ${summary}"><code>${buildCurl({ method, path, operation }, baseUrl)}</code></pre>
 <ul class="answers">${Object.entries(responses).map(
     ([status, answer]) => html`<li><b>${status === 'default' ? 'else' : status}</b> ${answer.description}</li>`,
   )}</ul>

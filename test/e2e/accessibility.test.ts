@@ -147,6 +147,23 @@ describe('axe-core', () => {
   });
 });
 
+describe('the description of the API', () => {
+  it.each(schemes)('can be read by everybody, on a small screen too (%s)', async (colorScheme) => {
+    const context = await people.open({ colorScheme, viewport: { width: 360, height: 640 } });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => void complaints.push(message.text()));
+    await page.goto(new URL('/docs', product.running.apiUrl).href);
+    await assertAccessible(page, 'description');
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    expect(await page.evaluate('[...document.styleSheets].map(({ cssRules }) => cssRules.length > 5)')).toEqual([
+      true,
+      true,
+    ]);
+    expect(complaints).toEqual([]);
+  });
+});
+
 describe('the keyboard alone', () => {
   it('leads through mode verification-code, with every error on the way', async () => {
     const company = await addCompany(product, 'Keys Only');
