@@ -35,12 +35,19 @@ export async function ownerOf(
     const options = { horizonMs: deps.policy.concurTimeoutMs };
     const given = { dataCentre: dataCentre.name, idToken: answer.idToken, clientId, atMs: sentAtMs };
     const checked = await deps.concur.verifyIdToken(given, options);
-    if (checked.verdict === 'valid') {
-      return { subject: uuidOf(checked.subject), principalType: checked.principalType, mayTellLater: false };
+    const subject = checked.verdict === 'valid' ? maybeUuid(checked.subject) : null;
+    if (checked.verdict === 'valid' && subject !== null) {
+      return { subject, principalType: checked.principalType, mayTellLater: false };
     }
   }
   const profile = await fetchProfile(deps, answer, dataCentre);
-  if (profile !== null) return { subject: uuidOf(profile.id), principalType: profile.type, mayTellLater: false };
+  if (profile !== null) return { subject: maybeUuid(profile.id), principalType: profile.type, mayTellLater: false };
   const expiresAtMs = sentAtMs + answer.expiresInSeconds * 1_000;
   return { subject: null, principalType: null, mayTellLater: deps.clock.now() < expiresAtMs };
+}
+
+/** Nobody could ever ask for a connection whose principal is no UUID. */
+function maybeUuid(subject: string): string | null {
+  const id = uuidOf(subject);
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? id : null;
 }

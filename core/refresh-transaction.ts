@@ -83,7 +83,9 @@ export function beginRefresh(aggregate: Aggregate, input: BeginRefresh): Decisio
   }
   const token = untriedToken(aggregate);
   if (token === null) return endRefused(aggregate, connection, input);
-  const trouble = blockedAt(aggregate, connection.dataCentre);
+  // Nothing can be probed where the flow of before 2017 is at home: each of its connections finds out by its own timer.
+  const isLegacy = connection.principalType === 'legacy-user';
+  const trouble = isLegacy ? null : blockedAt(aggregate, connection.dataCentre);
   // Who asks for it by name may find out that the credentials work again.
   if (trouble !== null && cause !== 'forced') return beginBlocked(connection, trouble, input);
 

@@ -105,7 +105,8 @@ export function beginUnidentified(
     return { result: { decision: 'settled' }, ...fail(row, 'connect-failed', unanswered) };
   }
   if (nextTryAtMs > nowMs) return { result: { decision: 'wait', untilMs: nextTryAtMs } };
-  if (blockedAt({ appTroubles }, dataCentre) !== null) {
+  // Nothing can be probed where the flow of before 2017 is at home: only a call tells that the credentials work again.
+  if (row.kind !== 'legacy-code' && blockedAt({ appTroubles }, dataCentre) !== null) {
     const untilMs = nowMs + blockedPauseMs(policy);
     return { result: { decision: 'app-blocked', untilMs }, after: { ...row, nextTryAtMs: untilMs } };
   }

@@ -58,6 +58,18 @@ describe('a call with several client secrets on file', () => {
     expect(await world.store.troubles.many('demo')).toEqual([]);
   });
 
+  it('of before 2017 is made although its app is blocked there: nothing else tells when that is over', async () => {
+    world.connect(buildAggregate({ connection: buildConnection({ principalType: 'legacy-user' }) }));
+    world.concur.always('refreshLegacyToken', () => wrongSecret());
+    for (const attemptId of ['a1', 'a2']) await refresh(attemptId);
+    expect(await world.store.troubles.many('demo')).toMatchObject([{ failures: 2 }]);
+    world.concur.always('refreshLegacyToken', () => tokens({ tokenType: 'OAuth' }));
+    await world.clock.advance(60 * SECOND);
+    await refresh('a3', 'rejected');
+    expect(row().connection).toMatchObject({ state: 'active', version: 2 });
+    expect(await world.store.troubles.many('demo')).toEqual([]);
+  });
+
   it.each([
     ['silence', silence(SECOND)],
     ['a gateway', refusal({ status: 502 })],
@@ -118,6 +130,7 @@ describe('when no client secret works', () => {
     expect(await world.store.troubles.many('demo')).toMatchObject([{ dataCentre: 'us2', failures: 2 }]);
     expect(world.concur.clientSecrets).toHaveLength(4);
 
+    await world.clock.advance(60 * SECOND);
     await refresh('a3', 'rejected');
     expect(world.concur.clientSecrets).toHaveLength(4);
     expect(world.woken).toEqual([

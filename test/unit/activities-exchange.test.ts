@@ -319,6 +319,30 @@ describe('tokens that cannot be used', () => {
     expect(world.concur.sent('revokeConnection').at(-1)).toBe('access-2');
   });
 
+  it('are not taken for revoked because a rotation of our own has ended the refresh token that came with them', async () => {
+    obtained({ geolocation: 'foreign', refreshToken: 'refresh-1' });
+    world.concur.always('revokeConnection', () => refusal({ status: 401 }));
+    world.concur.script('refreshTokens', tokens({ refreshToken: 'refresh-2' }), tokens({ refreshToken: 'refresh-3' }));
+    world.concur.always('refreshTokens', () => tokens({ refreshToken: 'refresh-4' }));
+    await exchange();
+    expect(world.concur.sent('refreshTokens')).toEqual(['refresh-1', 'refresh-2', 'refresh-3']);
+    expect(trail()).toEqual(['connect.failed: foreign-geolocation:unrevoked']);
+  });
+
+  it('of the flow of before 2017 with a foreign instance are revoked where they came from', async () => {
+    const [session] = buildConnecting().sessions;
+    if (session === undefined) throw new Error('no session');
+    const received = tokens({ tokenType: 'OAuth', geolocation: 'foreign' });
+    const answer = await sealAnswer(world, 'a0', received);
+    const attempt = buildAttempt({ id: 'a0', kind: 'exchange', status: 'received', sessionId: 's1', answer });
+    const legacy = { ...session, kind: 'legacy-code' as const, dataCentre: 'eu2' };
+    connect(buildConnecting({ sessions: [legacy], attempts: [attempt] }));
+    world.concur.script('revokeLegacyToken', success(null));
+    await exchange();
+    expect(world.concur.calls).toMatchObject([{ operation: 'revokeLegacyToken', dataCentre: 'eu2' }]);
+    expect(trail()).toEqual(['connect.failed: foreign-geolocation:revoked']);
+  });
+
   it('are revoked by nobody when nobody can tell whose they are', async () => {
     obtained({ idToken: 'id-token-1' });
     world.concur.idToken({ verdict: 'invalid', why: 'signature' });

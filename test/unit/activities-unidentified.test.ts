@@ -150,6 +150,13 @@ describe('a connect whose principal nobody knows', () => {
     expect(await world.store.maybeOne({ app: KEY.app, principal: OTHER_PRINCIPAL })).toBeNull();
   });
 
+  it('gets a minted id where the profile of a user of before 2017 has none that is a UUID', async () => {
+    put({ kind: 'legacy-code' }, new Secret('code-1'));
+    world.concur.script('exchangeLegacyCode', tokens({ tokenType: 'OAuth' }));
+    world.concur.script('fetchPrincipal', success({ id: 'ada', type: 'user' as const, name: 'Ada', domain: null }));
+    expect(await step()).toEqual({ done: true, principal: OTHER_PRINCIPAL });
+  });
+
   it('is not asked for a second time while the first answer may come, however soon its time is over', async () => {
     put({ expiresAtMs: NOW_MS + MINUTE });
     world.concur.script('exchangePassword', { ...tokens(), afterMs: 2 * MINUTE });
@@ -227,6 +234,17 @@ describe('an app whose credentials are refused where such a connect is brought',
     expect(world.woken.at(-1)).toEqual(['demo', 'blocked']);
     expect(row).toMatchObject({ uses: 0, openUntilMs: null, status: 'completed' });
   });
+});
+
+it('of the flow of before 2017 is tried although its app is blocked there: nothing else tells when that is over', async () => {
+  put({ kind: 'legacy-code' }, new Secret('code-1'));
+  world.concur.always('exchangeLegacyCode', () => refusal({ code: 61 }));
+  for (let n = 0; n < 3; n += 1) {
+    await step();
+    await world.clock.advance(MINUTE);
+  }
+  expect(world.concur.sent('exchangeLegacyCode')).toHaveLength(3);
+  expect(row).toMatchObject({ uses: 0, status: 'completed' });
 });
 
 describe('a migration', () => {
