@@ -125,8 +125,12 @@ describe('a hand-over', () => {
 it('notes the trouble of its app, and has that of others in sight', async () => {
   const { id } = await open();
   const trouble = {
-    ...{ kind: 'refused', dataCentre: 'us2', reason: 'client-secret-wrong', concurCode: 61 },
-    ...{ atMs: NOW_MS, blocks: false },
+    kind: 'refused',
+    dataCentre: 'us2',
+    reason: 'client-secret-wrong',
+    concurCode: 61,
+    atMs: NOW_MS,
+    blocks: false,
   } as const;
   const intakes = createIntakeStore(pool);
   for (let n = 0; n < 2; n += 1) {
