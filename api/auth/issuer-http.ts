@@ -16,7 +16,7 @@ export interface IssuerHttp {
 }
 
 /** A document of an issuer could not be had. The message quotes nothing of what came. */
-export class IssuerDocumentError extends Error {
+class IssuerDocumentError extends Error {
   override readonly name = 'IssuerDocumentError';
 }
 
