@@ -1,12 +1,15 @@
 /** `npm run bench -- NAME [--quick] [--product FOLDER] [--profile FOLDER]`: one benchmark, its table, its numbers as JSON. */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
+import { connect } from './connect.ts';
+import { cost } from './cost.ts';
 import { currentLoad, lookAtMachine } from './machine.ts';
 import { openPlace } from './place.ts';
 import { printReport } from './report.ts';
+import { rotation } from './rotation.ts';
 import { tokenRead } from './token-read.ts';
 
-const benchmarks: readonly Benchmark[] = [tokenRead];
+const benchmarks: readonly Benchmark[] = [tokenRead, connect, rotation, cost];
 
 /** EX_USAGE of sysexits.h is for programs; a shell's usage error is 2. */
 const WRONG_USE = 2;

@@ -1,5 +1,7 @@
-/** A worker for the rival workflows, with the same bounds as Evergrant's own. Says how many activities it has run. */
+/** A worker for the rival workflows, with the same bounds as Evergrant's own. Tells how many activities it has run. */
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { announceReady } from '../../runtime/ready.ts';
 import { createEmptyActivities } from './empty-activities.ts';
@@ -18,10 +20,9 @@ const worker = await Worker.create({
   maxConcurrentWorkflowTaskExecutions: 40,
   maxCachedWorkflows: 500,
 });
-process.on('message', () => process.send?.({ calls }));
+const server = createServer((_request, response) => response.end(JSON.stringify({ calls })));
+server.listen(0, '127.0.0.1', () => announceReady(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
 process.once('SIGTERM', () => worker.shutdown());
-const running = worker.run();
-announceReady(null);
-await running;
+await worker.run();
 await connection.close();
 process.exit(0);
