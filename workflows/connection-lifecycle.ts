@@ -128,7 +128,7 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   const publish = (snapshot: ConnectionSnapshot): void => {
     const before = current;
     current = snapshot;
-    setCurrentDetails(buildDetails(snapshot, generation));
+    setCurrentDetails(buildDetails(snapshot, { generation, nowMs: Date.now() }));
     const known =
       before === null ? workflowInfo().typedSearchAttributes.getAll() : buildSearchAttributes(before.connection);
     const attributes = buildSearchAttributes(snapshot.connection);

@@ -5,6 +5,8 @@ import { formatTime } from '../core/connection-resource.ts';
 import type { GuardianStatus } from '../core/app-guardian.ts';
 import { searchAttributes } from './contract.ts';
 
+const DAY_MS = 86_400_000;
+
 const keys = {
   state: defineSearchAttributeKey(searchAttributes.state, SearchAttributeType.KEYWORD),
   dataCentre: defineSearchAttributeKey(searchAttributes.dataCentre, SearchAttributeType.KEYWORD),
@@ -53,8 +55,11 @@ const advice: Record<ConnectionState, string> = {
   'connect-failed': 'Over. The administrator can press Connect again.',
 };
 
-/** Current details as Markdown: state, deadlines, last error, and what can be done now. */
-export function buildDetails({ connection, upkeep, listingUrl }: ConnectionSnapshot, generation: number): string {
+/** Current details as Markdown: state, deadlines, last error, and what can be done now. They stay until the next change. */
+export function buildDetails(
+  { connection, upkeep, listingUrl }: ConnectionSnapshot,
+  { generation, nowMs }: { readonly generation: number; readonly nowMs: number },
+): string {
   const { lastError, company } = connection;
   const rows = [
     ['Company', company === null ? 'not known' : [company.name, company.domain].filter(Boolean).join(', ')],
@@ -64,7 +69,7 @@ export function buildDetails({ connection, upkeep, listingUrl }: ConnectionSnaps
     ['Upkeep', upkeep],
     ['Next action', formatTime(connection.nextActionAtMs)],
     ['Access token until', formatTime(connection.accessTokenExpiresAtMs)],
-    ['Refresh token until', formatTime(connection.refreshTokenExpiresAtMs)],
+    ['Refresh token until', formatEnd(connection.refreshTokenExpiresAtMs, nowMs)],
     ['Version', `${connection.version} (run ${generation + 1})`],
     ['Customer', connection.customerRef],
     ['Listing', connection.state === 'reauthorization-required' ? listingUrl : null],
@@ -77,6 +82,13 @@ export function buildDetails({ connection, upkeep, listingUrl }: ConnectionSnaps
   ] as const;
   const known = rows.filter(([, value]) => value !== null && value !== '');
   return [...known.map(([name, value]) => `- ${name}: ${value}`), '', advice[connection.state]].join('\n');
+}
+
+/** With the days that were left when it was written, which may be weeks ago. */
+function formatEnd(endsAtMs: number | null, nowMs: number): string | null {
+  if (endsAtMs === null) return null;
+  const days = Math.floor((endsAtMs - nowMs) / DAY_MS);
+  return `${formatTime(endsAtMs)}, ${days} days from ${new Date(nowMs).toISOString().slice(0, 10)}`;
 }
 
 /** Why the workflow sleeps, for the timer in its history. */

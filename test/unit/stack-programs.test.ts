@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cacheFolder } from '../../dev/stack/cache-folder.ts';
 import { TEMPORAL_CLI_VERSION, resolveTemporalCli } from '../../dev/stack/temporal-cli.ts';
+import { resolvePromtool } from '../../dev/stack/promtool.ts';
 import { TEST_SERVER_VERSION, resolveTestServer } from '../../dev/stack/test-server.ts';
 
 let root: string;
@@ -110,5 +111,47 @@ describe('where the time-skipping server comes from', () => {
     const cached = await program(join(folder, 'temporal-test-server'), 'exit 0');
     expect(await resolveTestServer({ env: { ...env, TEMPORAL_TEST_SERVER_PATH: given }, report })).toBe(given);
     expect(await resolveTestServer({ env, report })).toBe(cached);
+  });
+});
+
+describe("where Prometheus' checker comes from", () => {
+  const cached = (): string => join(cacheFolder(env), 'promtool', 'promtool');
+
+  it('is PROMTOOL_PATH first, then PATH, then the cache', async () => {
+    const given = await program(join(root, 'given'), 'exit 0');
+    const onPath = await program(join(root, 'bin', 'promtool'), 'exit 0');
+    await program(cached(), 'exit 0');
+    expect(await resolvePromtool({ env: { ...env, PROMTOOL_PATH: given }, report })).toBe(given);
+    expect(await resolvePromtool({ env, report })).toBe(onPath);
+    await rm(onPath);
+    expect(await resolvePromtool({ env, report })).toBe(cached());
+    expect(reported).toEqual([]);
+  });
+
+  it("is unpacked into the cache from the distribution's package, once, whoever asks at the same time", async () => {
+    await program(join(root, 'bin', 'apt-get'), 'printf package > prometheus_2.42.0_amd64.deb');
+    const inPackage = 'printf "#!/bin/sh\\nexit 0\\n" > usr/bin/promtool';
+    await program(join(root, 'bin', 'dpkg-deb'), `[ -f "$2" ] && /bin/mkdir -p usr/bin && ${inPackage}`);
+    const paths = await Promise.all([1, 2].map(() => resolvePromtool({ env, report })));
+    expect(paths).toEqual([cached(), cached()]);
+    expect(reported.filter((line) => line.includes('downloading'))).toHaveLength(1);
+    expect(await readdir(dirname(cached()))).toEqual(['promtool']);
+  });
+
+  it('is built with Go where there is no such package', async () => {
+    await program(join(root, 'bin', 'apt-get'), 'echo "no package prometheus" >&2; exit 100');
+    await program(
+      join(root, 'bin', 'go'),
+      'printf "#!/bin/sh\\nexit 0\\n" > "$GOBIN/promtool"; /bin/chmod +x "$GOBIN/promtool"',
+    );
+    expect(await resolvePromtool({ env, report })).toBe(cached());
+  });
+
+  it('is told with every place that was looked at when there is none', async () => {
+    await program(join(root, 'bin', 'apt-get'), 'echo "no package prometheus" >&2; exit 100');
+    const error = await resolvePromtool({ env, report }).catch((thrown: unknown) => thrown);
+    for (const place of ['PROMTOOL_PATH', 'promtool on PATH', 'the cache', 'no package prometheus', 'go install'])
+      expect(String(error)).toContain(place);
+    expect(await readdir(dirname(cached()))).toEqual([]);
   });
 });
