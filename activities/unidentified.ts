@@ -1,6 +1,7 @@
 /**
  * A connect whose principal nobody knows before SAP Concur has answered: a user's own login, a code of the flow of
  * before 2017, a migration. Exchanges, finds out whose tokens they are, and hands the answer to that connection.
+ * Longer than 300 lines, as it is one story: each step begins where the one before may have been cut short.
  */
 import type { Aggregate } from '../core/aggregate.ts';
 import { isBlock } from '../core/app-trouble.ts';
@@ -147,8 +148,9 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
     const { sentAtMs } = result;
     const counts = await keepSaving(
       deps,
-      () => intakes.transact(app.app, row.id, (sight) => receiveUnidentified(sight, { answer, sentAtMs })),
-      () => carry({ kind: 'unidentified', attemptId: row.id, answer, sentAtMs }),
+      () =>
+        intakes.transact(app.app, row.id, (sight) => receiveUnidentified(sight, { answer, sentAtMs, call: number })),
+      () => carry({ kind: 'unidentified', attemptId: row.id, answer, sentAtMs, call: number }),
     );
     // What is on file decides: this process may have been frozen while another went on.
     if (!counts) return { done: false, nextTryAtMs: clock.now() };

@@ -1,9 +1,10 @@
 /**
  * The life of a connection as a loop: look at what is on file, do the one thing that is due, sleep.
  *
- * Pure but for its host: under Temporal the host is a thin shell of activities and durable timers, in the
- * simulation a scheduler with a virtual clock. All that must survive lies in the row; the loop keeps nothing
- * that a restart would miss.
+ * Pure but for its host: under Temporal the host is a thin shell of activities and durable timers, in the simulation a
+ * scheduler with a virtual clock. All that must survive lies in the row; the loop keeps nothing that a restart would
+ * miss. Longer than 300 lines, as the loop, each of its steps and what interrupts them are read together or not
+ * understood.
  */
 import { ANSWERED, type ConnectionSnapshot, isEnded, type PendingConnect } from './connection.ts';
 import type { CommandName } from './command-transaction.ts';

@@ -1,7 +1,8 @@
 /**
- * The two transactions around a refresh, pure. Together they hold "no lost rotation" and "one refresh at a time":
- * the intent is on file before the call, no second call starts inside the horizon of one whose end is unknown,
- * and what came back is saved by compare-and-set or kept as a candidate, never dropped.
+ * The two transactions around a refresh, pure. Together they hold "no lost rotation" and "one refresh at a time": the
+ * intent is on file before the call, no second call starts inside the horizon of one whose end is unknown, and what
+ * came back is saved by compare-and-set or kept as a candidate, never dropped. Longer than 300 lines: what begins a
+ * refresh and what ends it keep one promise together, and are judged side by side.
  */
 import type { Aggregate, Attempt, Changes, Decision, Grant, SealedToken } from './aggregate.ts';
 import {

@@ -3,7 +3,8 @@
  * known, the answer is handed to the connection's own lifecycle as one that is on file already.
  *
  * The same rules as for a request token: the use is counted before the call, no call while another may still bring an
- * answer, and an answer is on file before anything else is done with it.
+ * answer, and an answer is on file before anything else is done with it. Longer than 300 lines: the steps of one
+ * connect, each of which reads what the one before has left on file.
  */
 import type { Aggregate, AppTrouble, Attempt, Changes, ConnectSession } from './aggregate.ts';
 import type { Decision as ConnectionDecision } from './aggregate.ts';
@@ -126,7 +127,7 @@ export function beginUnidentified(
 /** Puts the sealed answer on file: before identity, before anything. False: another answer was faster, and counts. */
 export function receiveUnidentified(
   { row, appTroubles }: UnidentifiedSight,
-  { answer, sentAtMs }: { readonly answer: string; readonly sentAtMs: number },
+  { answer, sentAtMs, call = row.uses }: { readonly answer: string; readonly sentAtMs: number; readonly call?: number },
 ): Decision<boolean> {
   if (row.principal !== null || row.answer !== null) return { result: false };
   return {
@@ -137,7 +138,8 @@ export function receiveUnidentified(
       status: 'completed',
       failure: null,
       credential: null,
-      openUntilMs: null,
+      // Another call may be under way: this answer comes from a process that was frozen.
+      openUntilMs: call === row.uses ? null : row.openUntilMs,
       answer,
       answerSentAtMs: sentAtMs,
     },
@@ -217,10 +219,8 @@ export function becomeImport(
       kind: 'refresh-token',
       dataCentre: dataCentreOf(row),
       credential,
-      uses: 0,
       nextTryAtMs: nowMs,
       expiresAtMs: row.kind === 'refresh-token' ? row.expiresAtMs : nowMs + KEEP_TRYING_MS,
-      openUntilMs: null,
       answer: null,
       answerSentAtMs: null,
     },

@@ -1,7 +1,7 @@
 /**
- * The hands on the sandbox: what a customer's administrator, Concur's operators and fate can do, and what Concur has on
- * file. Tests call it directly; the `/__sandbox` routes and the pages call the same methods. Commands that make no sense
- * throw `SandboxProblem`.
+ * The hands on the sandbox: what a customer's administrator, Concur's operators and fate can do, and what Concur has
+ * on file. Tests call it directly; the `/__sandbox` routes and the pages call the same methods. Commands that make no
+ * sense throw `SandboxProblem`. Longer than 300 lines: one short method for each thing that can be done.
  */
 import type { CallFilter, CallLog, CallRecord } from './call-log.ts';
 import type { FaultHandle, FaultRegistry } from './fault-registry.ts';

@@ -1,6 +1,7 @@
 /**
  * What can be tried on a connect session, since SAP Concur sends no state that would bind its redirect to a browser:
  * each attack, and each accident that looks like one, has a defined end. In the real browser, against `npm start`.
+ * Longer than 300 lines: all attacks share one stack, which takes long to start.
  */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import pg from 'pg';

@@ -1,4 +1,7 @@
-/** Landing mode `sign-in`: the partner's backend, the administrator's browser, and those who should get nowhere. */
+/**
+ * Landing mode `sign-in`: the partner's backend, the administrator's browser, and those who should get nowhere. Longer
+ * than 300 lines: one visit is told from every side, on one rig.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Landing } from '../../core/stores.ts';

@@ -1,5 +1,9 @@
+/**
+ * The landing page over HTTP, without a browser. Longer than 300 lines: all of it shares one rig, and follows the
+ * route table.
+ */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { networkOf } from '../../api/connect/address.ts';
 import { type ConnectRig, createConnectRig } from './connect-rig.ts';
 import type { Visitor } from './visitor.ts';
@@ -236,6 +240,22 @@ describe('completing the landing page', () => {
     expect(shown.text).toContain('http-equiv="refresh"');
     expect(shown.headers.get('content-security-policy')).toMatch(/default-src 'none'.*script-src 'self'/);
     expect((await visitor.get(path)).location).toBe(`${path}/progress`);
+  });
+
+  it('holds back the answer to a few at a time only, as each one looks for news again and again', async () => {
+    const { visitor, path, csrf } = await land(await rig.addApp());
+    await visitor.submit(path, { csrf });
+    const looks = vi.spyOn(rig.sessions, 'maybeOne');
+    try {
+      const headers = { prefer: 'wait=5' };
+      const pages = await Promise.all(Array.from({ length: 40 }, () => visitor.get(`${path}/progress`, { headers })));
+      expect(new Set(pages.map(({ outcome }) => outcome))).toEqual(new Set(['pending']));
+      // One of each request, and up to twenty of each one that is held back.
+      expect(looks.mock.calls.length).toBeGreaterThan(40 + 20);
+      expect(looks.mock.calls.length).toBeLessThanOrEqual(40 + 5 * 20);
+    } finally {
+      looks.mockRestore();
+    }
   });
 
   it.each([

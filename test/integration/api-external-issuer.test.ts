@@ -1,4 +1,7 @@
-/** Tokens of a configured identity provider: real keys over real HTTP; only the time is the test's own. */
+/**
+ * Tokens of a configured identity provider: real keys over real HTTP; only the time is the test's own. Longer than 300
+ * lines: each claim and each key that must be refused has its case.
+ */
 import { type CryptoKey, exportSPKI, importJWK, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';

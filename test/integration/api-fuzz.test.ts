@@ -1,7 +1,8 @@
 /**
- * Every route against whatever may come over the wire: there is always an answer, it is never an error of ours, and a refusal
- * has the shape and the headers that all have. The routes are read from the route table. A failure tells the seed; the same
- * run again: `FUZZ_SEED=<seed>`.
+ * Every route against whatever may come over the wire: there is always an answer, it is never an error of ours, and a
+ * refusal has the shape and the headers that all have. The routes are read from the route table. A failure tells the
+ * seed; the same run again: `FUZZ_SEED=<seed>`. Longer than 300 lines: every route is hit in the same ways, on one
+ * rig.
  */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';

@@ -1,4 +1,7 @@
-/** Who may call the partner API: every route against everybody who may not, and every body that it must not take. */
+/**
+ * Who may call the partner API: every route against everybody who may not, and every body that it must not take.
+ * Longer than 300 lines: a table of doors and of those who stand before them.
+ */
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

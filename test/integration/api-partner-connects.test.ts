@@ -1,4 +1,7 @@
-/** Connects that partner services ask for: what they may send, what they are told, and the same again. */
+/**
+ * Connects that partner services ask for: what they may send, what they are told, and the same again. Longer than 300
+ * lines: every kind of connect is asked for in the same ways.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseLegacyGrant } from '../../core/intake-credential.ts';

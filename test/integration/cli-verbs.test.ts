@@ -1,3 +1,7 @@
+/**
+ * The verbs of the command line against a real database. Longer than 300 lines: one noun after another, on one
+ * installation.
+ */
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -371,6 +375,7 @@ describe('clients', () => {
     const argv = [...issue, '--app', 'demo', '--principal', principal.toUpperCase(), '--ttl', '12h', '--json'];
     const created = await evergrant(keeper, argv);
     expect(created).toMatchObject({ code: 0, err: '' });
+    expect(Object.keys(created.json())).toEqual(['client_id', 'token', 'expires_at']);
     const { client_id: id, token, expires_at } = created.json();
     const vault = await createVault({
       keks: [{ kid: 'k1', key: new Secret(keks.slice(3)) }],
@@ -439,6 +444,41 @@ describe('clients', () => {
     }
     const both = await evergrant(reader, [...issue, '--app', 'demo', '--jwk', file, '--ttl', '1d']);
     expect(both.code).toBe(2);
+  });
+
+  it('may have any kind of key that the API verifies', async () => {
+    const pairs = [
+      generateKeyPairSync('ed25519'),
+      generateKeyPairSync('rsa', { modulusLength: 2048 }),
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    ];
+    for (const { publicKey } of pairs) {
+      const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
+      const made = await evergrant(reader, [...issue, '--app', 'demo', '--jwk', '-', '--json'], jwk);
+      expect(made).toMatchObject({ code: 0, err: '' });
+    }
+    const other = JSON.stringify(
+      generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' }),
+    );
+    expect((await evergrant(reader, [...issue, '--app', 'demo', '--jwk', '-'], other)).code).toBe(2);
+  });
+
+  it('may be for several apps and principals, each named once however often it was given', async () => {
+    const [one, two] = [randomUUID(), randomUUID()];
+    const several = ['--app', 'demo', '--app', 'other', '--app', 'demo', '--principal', one, '--principal', two];
+    const { client_id: id } = (await evergrant(keeper, [...issue, ...several, '--principal', one, '--json'])).json();
+    const { items } = (await evergrant(reader, ['clients', 'list', '--json'])).json();
+    expect(items).toContainEqual({
+      client_id: id,
+      name: 'Expenses',
+      scope: 'tokens:read connections:read',
+      app: ['demo', 'other'],
+      principal: [one, two],
+      kind: 'token',
+      created_at: expect.stringMatching(/Z$/),
+      expires_at: expect.stringMatching(/Z$/),
+      revoked_at: null,
+    });
   });
 
   it('get no token when the built-in issuer is off', async () => {

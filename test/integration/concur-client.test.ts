@@ -1,4 +1,7 @@
-/** The client of SAP Concur against the strict sandbox, over real HTTP. */
+/**
+ * The client of SAP Concur against the strict sandbox, over real HTTP. Longer than 300 lines: one operation of the
+ * protocol after another, against one sandbox.
+ */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

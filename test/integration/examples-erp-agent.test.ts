@@ -1,4 +1,7 @@
-/** The agent beside an ERP, as one file and a process of its own, against the real API: what the ERP finds, and when. */
+/**
+ * The agent beside an ERP, as one file and a process of its own, against the real API: what the ERP finds, and when.
+ * Longer than 300 lines: the program is built once for all that is asked of it.
+ */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,

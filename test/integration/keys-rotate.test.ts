@@ -1,3 +1,4 @@
+/** The exchange of keys on a real database. Longer than 300 lines: each interruption has its case. */
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sealContexts } from '../../core/seal-contexts.ts';

@@ -1,6 +1,7 @@
 /**
- * The API over real HTTP, PostgreSQL, notices, vault and issuer; what Temporal is told is written down, and a test says
- * what comes of it. Every answer is held against the OpenAPI document that the same server gives out.
+ * The API over real HTTP, PostgreSQL, notices, vault and issuer; what Temporal is told is written down, and a test
+ * says what comes of it. Every answer is held against the OpenAPI document that the same server gives out. Longer
+ * than 300 lines: it puts together what `api/main.ts` does, and takes it down again.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp, createRoutes } from '../../api/app.ts';

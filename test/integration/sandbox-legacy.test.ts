@@ -1,4 +1,7 @@
-/** The ways to a grant that need no Quick Connect, between the real client and the sandbox, over real HTTP. */
+/**
+ * The ways to a grant that need no Quick Connect, between the real client and the sandbox, over real HTTP. Longer than
+ * 300 lines: each documented answer of those endpoints has its case.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createConcur } from '../../concur/concur.ts';

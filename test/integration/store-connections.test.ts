@@ -1,3 +1,4 @@
+/** The connection store on PostgreSQL. Longer than 300 lines: each promise of the port has its case. */
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,3 +1,6 @@
+/**
+ * The session store on PostgreSQL. Longer than 300 lines: each promise of the port has its case, most of them raced.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
  * What must hold in every moment of a simulated world, seen from outside: by what Concur has on file, what we have on
- * file, and what went over the wire. It counts what it exempts.
+ * file, and what went over the wire. It counts what it exempts. Longer than 300 lines: one invariant after another,
+ * over the same view of the world.
  */
 import type { HttpResponse } from '../../core/ports.ts';
 import type { ConnectionState } from '../../core/connection.ts';

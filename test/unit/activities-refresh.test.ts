@@ -1,3 +1,4 @@
+/** The refresh as an activity. Longer than 300 lines: each answer of Concur in each situation has its case. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RefreshInput } from '../../activities/refresh.ts';
 import type { Aggregate } from '../../core/aggregate.ts';

@@ -1,3 +1,7 @@
+/**
+ * Connects without a known principal, as an activity. Longer than 300 lines: each answer of Concur in each situation
+ * has its case.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createUnidentifiedActivities, type UnidentifiedStep } from '../../activities/unidentified.ts';
 import type { Changes } from '../../core/aggregate.ts';

@@ -1,4 +1,7 @@
-/** Whose bearer tokens are accepted, and what a client may do: signatures are real, the stores are lists in memory. */
+/**
+ * Whose bearer tokens are accepted, and what a client may do: signatures are real, the stores are lists in memory.
+ * Longer than 300 lines: each claim that must be refused has its case.
+ */
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildCaller } from '../../api/auth/caller.ts';

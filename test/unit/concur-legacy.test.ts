@@ -1,4 +1,7 @@
-/** The flow of before 2017: its requests, its XML, its dates, and the grant that is packed of both. */
+/**
+ * The flow of before 2017: its requests, its XML, its dates, and the grant that is packed of both. Longer than 300
+ * lines: requests and answers are written out as they are on the wire.
+ */
 import { describe, expect, it } from 'vitest';
 import { parseXml } from '../../concur/answer-xml.ts';
 import { createDataCentres, publishedDataCentres } from '../../concur/data-centres.ts';

@@ -1,3 +1,4 @@
+/** Requests and answers of the protocol as they are on the wire. Longer than 300 lines: they are written out. */
 import { describe, expect, it } from 'vitest';
 import { createDataCentres, publishedDataCentres } from '../../concur/data-centres.ts';
 import { buildExchangeRequest } from '../../concur/exchange.ts';

@@ -1,3 +1,4 @@
+/** The transactions around an exchange. Longer than 300 lines: each situation has its case. */
 import { describe, expect, it } from 'vitest';
 import { type Aggregate, applyChanges } from '../../core/aggregate.ts';
 import { acceptConnect, beginExchange, receiveExchange } from '../../core/exchange-transaction.ts';

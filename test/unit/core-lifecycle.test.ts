@@ -1,3 +1,4 @@
+/** The loop of a connection. Longer than 300 lines: each step and each interruption has its case. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../core/connection.ts';
 import { createInbox, type Wish } from '../../core/inbox.ts';

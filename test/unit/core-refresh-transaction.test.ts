@@ -1,3 +1,4 @@
+/** The transactions around a refresh. Longer than 300 lines: each situation has its case. */
 import { describe, expect, it } from 'vitest';
 import { type Aggregate, applyChanges, type Attempt, type Decision } from '../../core/aggregate.ts';
 import { openUntil } from '../../core/attempts.ts';

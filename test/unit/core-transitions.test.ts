@@ -1,3 +1,4 @@
+/** The reducer. Longer than 300 lines: a table of states and events. */
 import { describe, expect, it } from 'vitest';
 import { type Connection, type ConnectionState, connectionStates } from '../../core/connection.ts';
 import type { ConnectionEvent, TransitionContext } from '../../core/transition.ts';

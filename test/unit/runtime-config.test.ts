@@ -1,3 +1,4 @@
+/** The environment. Longer than 300 lines: each variable with what is taken and what is refused. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,3 +1,4 @@
+/** The workflow under a clock that skips time. Longer than 300 lines: all cases share one server. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';

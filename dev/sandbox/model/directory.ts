@@ -1,3 +1,7 @@
+/**
+ * Companies, people and apps as Concur has them on file. Longer than 300 lines: they are looked up in one another at
+ * every step.
+ */
 import { SandboxProblem } from './problem.ts';
 import { GLZ } from './types.ts';
 import type {
