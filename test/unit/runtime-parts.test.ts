@@ -103,6 +103,7 @@ describe('the metrics', () => {
         'evergrant_connects_total',
         'evergrant_refresh_token_days_left',
         'evergrant_app_blocked',
+        'evergrant_brake_on',
         'evergrant_save_failures_total',
         'evergrant_uncertain_total',
         'evergrant_outbox_lag_seconds',
