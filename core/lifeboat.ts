@@ -36,6 +36,8 @@ export interface UnidentifiedCargo {
   /** Sealed under the session. */
   readonly answer: string;
   readonly sentAtMs: number;
+  /** Number of the call that brought it. */
+  readonly call?: number;
 }
 
 export type Cargo = ConnectionCargo | UnidentifiedCargo;
