@@ -64,7 +64,7 @@ function renderConnected({ texts, landing, subject, session, company }: Progress
     main: html`<div role="status"><h1>${title}</h1></div>
 <dl>
 <dt>${texts.connected.found[subject]}</dt>
-<dd class="company" data-company><bdi>${company?.name ?? texts.connected.unnamed}</bdi></dd>
+<dd${company !== null && html` class="company"`} data-company><bdi>${company?.name ?? texts.connected.unnamed}</bdi></dd>
 ${company?.domain != null && html`<dd>${company.domain}</dd>`}
 ${session.principal !== null && html`<dt>${texts.landing.id[subject]}</dt><dd class="uuid">${session.principal}</dd>`}
 </dl>

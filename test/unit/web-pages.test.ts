@@ -196,7 +196,7 @@ describe('the progress page', () => {
       session: { id: 'sid-1', principal: null, status: 'connected', failure: null },
       company: null,
     });
-    expect(page).toContain('did not tell its name');
+    expect(page).toContain('gave no name for it');
     expect(page).not.toMatch(/<(dd|dt|li|ol|p)[^>]*>\s*<\/\1>/);
     expect(page).not.toMatch(/Next steps|Terms of use|Contact us|null|undefined/);
   });

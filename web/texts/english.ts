@@ -69,7 +69,7 @@ export const english: Texts = {
   connected: {
     title: (brand) => `SAP Concur is connected to ${brand}`,
     found: { company: 'Company found at SAP Concur', user: 'Account found at SAP Concur' },
-    unnamed: 'SAP Concur did not tell its name.',
+    unnamed: 'SAP Concur gave no name for it.',
     nextSteps: 'Next steps',
     close: 'You can close this window.',
     notYours: { company: 'Not your company?', user: 'Not your account?' },
