@@ -17,6 +17,8 @@ const FIRST_HOLD_MS = 750;
 const LONGEST_HOLD_MS = 10_000;
 /** How often it is looked for news. */
 const LOOK_EVERY_MS = 250;
+/** Answers of a session that are held back at a time: somebody has a few windows, and each costs a look after the other. */
+const MOST_HELD = 5;
 
 interface ProgressDeps extends Pick<ApiDeps, 'clock' | 'connections' | 'sessions'> {
   readonly poker: Poker;
@@ -28,6 +30,23 @@ export function showProgress({ clock, connections, sessions, poker }: ProgressDe
     const { app, principal, status } = session;
     if (status !== 'connected' || principal === null) return null;
     return (await connections.maybeOne({ app, principal }))?.connection?.company ?? null;
+  }
+
+  /** How many answers are held back, by session. */
+  const held = new Map<string, number>();
+
+  async function awaitNews(ctx: Context, session: BrowserSession, holdMs: number): Promise<BrowserSession> {
+    const { id } = session;
+    const before = held.get(id) ?? 0;
+    if (holdMs === 0 || before >= MOST_HELD) return session;
+    held.set(id, before + 1);
+    try {
+      return await awaitEnd(ctx, session, holdMs);
+    } finally {
+      const left = (held.get(id) ?? 1) - 1;
+      if (left === 0) held.delete(id);
+      else held.set(id, left);
+    }
   }
 
   /** The session as it is as soon as it has ended, or after `holdMs`, or when the browser has gone. */
@@ -48,7 +67,7 @@ export function showProgress({ clock, connections, sessions, poker }: ProgressDe
     const found = sessionSlot.get(ctx);
     if (found.status === 'open') return seeOther(ctx, sessionPath(found.app, found.id));
     const waitedMs = found.status === 'completed' ? poker.poke(found) : 0;
-    const session = await awaitEnd(ctx, found, preferredWaitMs(ctx) ?? (waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : 0));
+    const session = await awaitNews(ctx, found, preferredWaitMs(ctx) ?? (waitedMs < FIRST_HOLD_MS ? FIRST_HOLD_MS : 0));
     const frame = frameOf(ctx);
     if (session.status === 'completed') setPagePolicy(ctx, frame.landing, { hasScript: true });
     const page = renderProgressPage({
