@@ -1,7 +1,6 @@
 /** What a connection costs where Temporal is paid by the action: counted by the server itself. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectionKey } from '../core/connection.ts';
-import { freePort, LOOPBACK } from '../dev/stack/ports.ts';
 import { waitFor } from '../test/e2e/wait-for.ts';
 import type { Backend } from '../test/integration/backend.ts';
 import { actionsByType, countActions } from './action-counter.ts';
@@ -10,6 +9,7 @@ import { connectMany } from './connect-many.ts';
 import type { Place } from './place.ts';
 import { refreshSignal } from '../workflows/contract.ts';
 import { once, spreadOf } from './statistics.ts';
+import { startTokenClient } from './token-client.ts';
 
 const DAY_MS = 86_400_000;
 const MONTH_MS = 30 * DAY_MS;
@@ -158,20 +158,13 @@ async function actionsPerRead(
   keys: readonly ConnectionKey[],
   actions: () => Promise<number>,
 ): Promise<number> {
-  const port = await freePort();
-  const env = { PORT: String(port), PUBLIC_URL: `http://localhost:${port}`, NODE_ENV: 'production' };
-  const api = await backend.startApi(env);
-  const args = ['clients', 'create', '--json', '--name', 'bench', '--scope', 'tokens:read', '--app', 'demo'];
-  const { token } = JSON.parse(place.evergrant(backend, args, env)) as { readonly token: string };
+  const api = await startTokenClient(place, backend);
   const before = await actions();
   for (let read = 0; read < READS; read += 1) {
-    const { app, principal } = keys[read % keys.length] ?? { app: '', principal: '' };
-    const url = `http://${LOOPBACK}:${port}/v1/apps/${app}/connections/${principal}/token`;
-    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
-    if (response.status !== 200) throw new Error(`a read answered ${response.status}: ${await response.text()}`);
-    await response.arrayBuffer();
+    const key = keys[read % keys.length];
+    if (key !== undefined) await api.read(key);
   }
   const counted = (await actions()) - before;
-  await api.stop();
+  await api.close();
   return counted / READS;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { waitFor } from '../test/e2e/wait-for.ts';
 import type { Backend } from '../test/integration/backend.ts';
 import type { Place } from './place.ts';
 
@@ -10,6 +11,9 @@ const NOT_DUE = "now() + interval '1 day'";
 export interface CronRival {
   /** Refreshes per second, over `ms`. */
   rate(ms: number): Promise<number>;
+  readonly clientId: string;
+  /** All are due now, and `afterMs` later it is killed with SIGKILL and started again; the connections that it lost. */
+  loseByKill(afterMs: number, onKill: () => void): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -48,14 +52,15 @@ export async function createCronRival(
       token,
     ]);
   }
-  await place.start('rivals/cron-refresher.ts', {
+  const env = {
     DATABASE_URL: backend.database.adminUrl,
     TOKEN_URL: tokenUrl,
     CLIENT_ID: app.clientId,
     CLIENT_SECRET: secret,
     AHEAD: String(everyMs / lifeMs),
     NODE_ENV: 'production',
-  });
+  };
+  let { part } = await place.start('rivals/cron-refresher.ts', env);
   const versions = async (): Promise<number> => {
     const { rows } = await database.query<{ sum: string }>('SELECT sum(version) FROM rival_connections');
     return Number(rows[0]?.sum);
@@ -70,6 +75,28 @@ export async function createCronRival(
       const rate = ((await versions()) - before) / ((performance.now() - startedAtMs) / 1_000);
       await database.query(`UPDATE rival_connections SET due_at = ${NOT_DUE}`);
       return rate;
+    },
+    clientId: app.clientId,
+    async loseByKill(afterMs, onKill) {
+      await database.query('UPDATE rival_connections SET due_at = now(), failures = 0');
+      await pause(afterMs);
+      process.kill(part.pid, 'SIGKILL');
+      await part.ended;
+      onKill();
+      await database.query('UPDATE rival_connections SET due_at = now(), failures = 0');
+      ({ part } = await place.start('rivals/cron-refresher.ts', env));
+      await waitFor('every row to be tried', 120_000, async () => {
+        const { rows } = await database.query<{ count: string }>(
+          'SELECT count(*) FROM rival_connections WHERE due_at <= now()',
+        );
+        return rows[0]?.count === '0' ? true : null;
+      });
+      // What is locked by a lane is not counted as due: its last answers come within a moment.
+      await pause(2_000);
+      const { rows } = await database.query<{ count: string }>(
+        'SELECT count(*) FROM rival_connections WHERE failures > 0',
+      );
+      return Number(rows[0]?.count);
     },
     close: () => database.end(),
   };

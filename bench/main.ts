@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--quick] [--product FOLDER] [--profile FOLDER]`: one benchmark, its table, its numbers as JSON. */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
+import { catchUp } from './catch-up.ts';
 import { connect } from './connect.ts';
 import { cost } from './cost.ts';
 import { currentLoad, lookAtMachine } from './machine.ts';
@@ -9,7 +10,7 @@ import { printReport } from './report.ts';
 import { rotation } from './rotation.ts';
 import { tokenRead } from './token-read.ts';
 
-const benchmarks: readonly Benchmark[] = [tokenRead, connect, rotation, cost];
+const benchmarks: readonly Benchmark[] = [tokenRead, connect, rotation, cost, catchUp];
 
 /** EX_USAGE of sysexits.h is for programs; a shell's usage error is 2. */
 const WRONG_USE = 2;

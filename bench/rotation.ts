@@ -7,11 +7,11 @@ import type { Backend } from '../test/integration/backend.ts';
 import { refreshSignal } from '../workflows/contract.ts';
 import type { Benchmark, Effort, Findings } from './benchmark.ts';
 import { connectMany } from './connect-many.ts';
-import { createCronRival } from './cron-rival.ts';
+import { createCronRival, type CronRival } from './cron-rival.ts';
 import { inLanes } from './in-lanes.ts';
 import { interleave } from './interleave.ts';
 import type { Place } from './place.ts';
-import { ratios, spreadOf } from './statistics.ts';
+import { once, ratios, spreadOf } from './statistics.ts';
 import { createTimerRival } from './timer-rival.ts';
 
 /** The least that there may be between two refreshes of a connection; with it the fleet asks for more than can be done. */
@@ -20,7 +20,17 @@ const EVERY_MS = 5_000;
 const SHORT_LIFE_MS = 7_000;
 const LONG_LIFE_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
-const QUIET_MS = 60_000;
+const QUIET_MS = 120_000;
+/** Of the sandbox's answers while a process is killed: so that some are always on their way. */
+const ANSWER_MS = 300;
+const WORKER = {
+  CONCUR_RATE_PER_DATACENTER: '10000',
+  // What was under way when a worker was killed is tried again after 2.4 times of it.
+  CONCUR_TIMEOUT: '5s',
+  // Here the killed attempts are what is measured, not the brake that holds the others.
+  MASS_DEATH_LIMIT: '100000,1',
+  NODE_ENV: 'production',
+};
 
 export const rotation: Benchmark = {
   name: 'rotation',
@@ -44,7 +54,7 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
   const { rounds, ms, count } = isQuick
     ? { rounds: 1, ms: EVERY_MS, count: 100 }
     : { rounds: 5, ms: 3 * EVERY_MS, count: 450 };
-  await backend.startWorker({ CONCUR_RATE_PER_DATACENTER: '10000', NODE_ENV: 'production' });
+  const worker = await backend.startWorker(WORKER);
   say(`connecting ${count} companies`);
   const keys = await connectMany(backend, { count });
   const [timer, cron] = await Promise.all([
@@ -63,6 +73,8 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
         return await cron.rate(ms);
       },
     });
+    say('a kill -9 of each in the middle of it');
+    const lost = await loseByKill(backend, database, { keys, worker, cron });
     const { evergrant = [], timer: bare = [], cron: sql = [] } = rates;
     const demanded = (count * 1_000) / EVERY_MS;
     return {
@@ -77,14 +89,17 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
           measured: spreadOf(ratios(evergrant, sql)),
           target: null,
         },
+        { what: 'connections that a kill -9 lost, Evergrant', measured: once(lost.evergrant), target: null },
+        { what: 'connections that a kill -9 lost, cron', measured: once(lost.cron), target: null },
         { what: 'Evergrant, rotations/s', measured: spreadOf(evergrant), target: null },
         { what: 'bare timer and empty activity, rotations/s', measured: spreadOf(bare), target: null },
         { what: 'cron and SKIP LOCKED, rotations/s', measured: spreadOf(sql), target: null },
       ],
-      raw: { rotationsPerSecond: rates, demandedPerSecond: demanded, connections: count },
+      raw: { rotationsPerSecond: rates, lost, demandedPerSecond: demanded, connections: count },
       notes: [
         `${count} connections of each, due every ${EVERY_MS / 1_000} s: ${demanded} a second are asked for, and a rate near that is ` +
-          'no limit of the contender. Temporal keeps its data in memory, PostgreSQL on the disk.',
+          'no limit of the contender. The kill: Concur takes the old token away at once, and its answers are ' +
+          `${ANSWER_MS} ms on their way. Temporal keeps its data in memory, PostgreSQL on the disk.`,
       ],
     };
   } finally {
@@ -107,12 +122,69 @@ async function evergrantRate(backend: Backend, database: pg.Pool, keys: readonly
   await pause(ms);
   const rate = ((await versions()) - before) / ((performance.now() - startedAtMs) / 1_000);
   backend.sandbox.set({ accessTokenTtlMs: LONG_LIFE_MS });
-  await waitFor('all connections to have a long-lived token', QUIET_MS, async () => {
+  await untilLongLived(database);
+  return rate;
+}
+
+async function untilLongLived(database: pg.Pool): Promise<void> {
+  await waitFor('all connections to have a long-lived token, or none', QUIET_MS, async () => {
     const { rows } = await database.query<{ count: string }>(
-      `SELECT count(*) FROM connections WHERE access_token_expires_at < now() + $1::float8 * interval '1 ms'`,
+      `SELECT count(*) FROM connections
+       WHERE state <> 'reauthorization-required' AND access_token_expires_at < now() + $1::float8 * interval '1 ms'`,
       [HOUR_MS],
     );
     return rows[0]?.count === '0' ? true : null;
   });
-  return rate;
+}
+
+interface Losses {
+  readonly evergrant: number;
+  readonly cron: number;
+  /** Calls that the kill found on their way. */
+  readonly inFlight: { readonly evergrant: number; readonly cron: number };
+}
+
+/** Kills each with SIGKILL in the middle of its refreshes, starts it again, and counts what needs a human afterwards. */
+async function loseByKill(
+  backend: Backend,
+  database: pg.Pool,
+  parts: {
+    readonly keys: readonly ConnectionKey[];
+    readonly worker: { kill(): Promise<void> };
+    readonly cron: CronRival;
+  },
+): Promise<Losses> {
+  const { sandbox } = backend;
+  const { keys, worker, cron } = parts;
+  const open = (clientId: string): number =>
+    sandbox.calls({ clientId }).filter(({ outcome }) => outcome === 'open').length;
+  const ownId = backend.clientIdOf('demo');
+  for (const clientId of [ownId, cron.clientId]) sandbox.setRotation(clientId, 'strict');
+  sandbox.set({ accessTokenTtlMs: LONG_LIFE_MS });
+  const match = { endpoint: 'token', grantType: 'refresh_token' } as const;
+  sandbox.fault({ kind: 'delay', ms: ANSWER_MS, when: 'after', match });
+  const inFlight = { evergrant: 0, cron: 0 };
+
+  const signals = inLanes(20, keys, (key) => backend.handle(key).signal(refreshSignal));
+  await pause(2_000);
+  inFlight.evergrant = open(ownId);
+  await worker.kill();
+  await signals;
+  sandbox.clearFaults();
+  await backend.startWorker(WORKER);
+  // Killed attempts are looked at again once nobody can answer them any more; a read of each shows what is left.
+  await pause(15_000);
+  await inLanes(20, keys, (key) => backend.handle(key).signal(refreshSignal));
+  await pause(15_000);
+  await untilLongLived(database);
+  const { rows } = await database.query<{ count: string }>(
+    `SELECT count(*) FROM connections WHERE state = 'reauthorization-required'`,
+  );
+
+  sandbox.fault({ kind: 'delay', ms: ANSWER_MS, when: 'after', match });
+  const lost = await cron.loseByKill(600, () => {
+    inFlight.cron = open(cron.clientId);
+    sandbox.clearFaults();
+  });
+  return { evergrant: Number(rows[0]?.count), cron: lost, inFlight };
 }
