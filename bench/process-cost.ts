@@ -3,18 +3,12 @@ import { readFileSync } from 'node:fs';
 
 /** `CLK_TCK`, the same everywhere. */
 const TICK_MS = 10;
-const PAGE_BYTES = 4_096;
 
 /** CPU time so far, all threads, own and on its behalf; `NaN` where there is no `/proc`. */
 export function cpuMsOf(pid: number): number {
   // The name of the program, in brackets, may hold anything; `utime` and `stime` are fields 14 and 15.
   const fields = read(`/proc/${pid}/stat`)?.split(') ').at(-1)?.split(' ');
   return (Number(fields?.[11]) + Number(fields?.[12])) * TICK_MS;
-}
-
-/** Memory that lies in RAM. */
-export function residentBytesOf(pid: number): number {
-  return Number(read(`/proc/${pid}/statm`)?.split(' ')[1]) * PAGE_BYTES;
 }
 
 function read(path: string): string | null {
