@@ -7,15 +7,13 @@ import { findProgram, type Found, type ProgramSource } from './program-source.ts
 import { type CommandResult, runCommand } from './run-command.ts';
 import type { ResolveOptions } from './temporal-cli.ts';
 
-/** Any version from Prometheus 2.40 on judges our rules alike; this is the one that is built where no package is. */
-const GO_MODULE = 'github.com/prometheus/prometheus/cmd/promtool@v0.305.0';
 const ANSWER_MS = 20_000;
 const DOWNLOAD_MS = 2 * 60_000;
-const BUILD_MS = 30 * 60_000;
 
 /**
  * Path of a `promtool` that runs: `PROMTOOL_PATH`, PATH, the user's cache, the distribution's package (downloaded and
- * unpacked, not installed: nobody has to be root), a build with the Go toolchain. Throws `ProgramNotFoundError`.
+ * unpacked, not installed: nobody has to be root). Any version from Prometheus 2.40 on judges our rules alike. Throws
+ * `ProgramNotFoundError`.
  */
 export async function resolvePromtool({ env, report, signal }: ResolveOptions): Promise<string> {
   const cached = join(cacheFolder(env), 'promtool', 'promtool');
@@ -40,28 +38,21 @@ export async function resolvePromtool({ env, report, signal }: ResolveOptions): 
         tell('not on this machine, downloading the package prometheus');
         const program = join(folder, 'usr/bin/promtool');
         const options = { cwd: folder, env, timeoutMs: DOWNLOAD_MS, signal };
-        const downloaded = await runCommand('apt-get', ['download', 'prometheus'], options);
+        // Lists of its own: those of a new machine are empty, and to fill them one would have to be root.
+        await mkdir(join(folder, 'lists/partial'), { recursive: true });
+        await mkdir(join(folder, 'cache/archives/partial'), { recursive: true });
+        const own = [`Dir::State::Lists=${folder}/lists`, `Dir::Cache=${folder}/cache`, 'Debug::NoLocking=1'];
+        const apt = own.flatMap((setting) => ['-o', setting]);
+        const updated = await runCommand('apt-get', [...apt, 'update'], options);
+        if (updated.code !== 0) return { ...updated, program };
+        const downloaded = await runCommand('apt-get', [...apt, 'download', 'prometheus'], options);
         if (downloaded.code !== 0) return { ...downloaded, program };
         const [archive = ''] = (await readdir(folder)).filter((name) => name.endsWith('.deb'));
         return { ...(await runCommand('dpkg-deb', ['-x', archive, '.'], options)), program };
       }),
     },
-    {
-      name: `go install ${GO_MODULE}`,
-      find: make(async (folder) => {
-        tell('building it with Go; this takes some minutes, once per machine');
-        const built = await runCommand('go', ['install', GO_MODULE], {
-          cwd: folder,
-          env: { ...env, GOBIN: folder, GOFLAGS: '', GOWORK: 'off', CGO_ENABLED: '0', GO111MODULE: 'on' },
-          timeoutMs: BUILD_MS,
-          signal,
-        });
-        return { ...built, program: join(folder, 'promtool') };
-      }),
-    },
   ];
-  const advice =
-    'Install Prometheus (https://prometheus.io/download) and set PROMTOOL_PATH to its promtool, or install Go.';
+  const advice = 'Install Prometheus (https://prometheus.io/download) and set PROMTOOL_PATH to its promtool.';
   return await withLock(`${dirname(cached)}.lock`, () => findProgram('promtool', sources, advice), {
     onWait: (holder) => tell(`waiting for process ${holder}, which is fetching it`),
     ...(signal === undefined ? {} : { signal }),

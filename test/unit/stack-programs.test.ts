@@ -138,19 +138,10 @@ describe("where Prometheus' checker comes from", () => {
     expect(await readdir(dirname(cached()))).toEqual(['promtool']);
   });
 
-  it('is built with Go where there is no such package', async () => {
-    await program(join(root, 'bin', 'apt-get'), 'echo "no package prometheus" >&2; exit 100');
-    await program(
-      join(root, 'bin', 'go'),
-      'printf "#!/bin/sh\\nexit 0\\n" > "$GOBIN/promtool"; /bin/chmod +x "$GOBIN/promtool"',
-    );
-    expect(await resolvePromtool({ env, report })).toBe(cached());
-  });
-
   it('is told with every place that was looked at when there is none', async () => {
     await program(join(root, 'bin', 'apt-get'), 'echo "no package prometheus" >&2; exit 100');
     const error = await resolvePromtool({ env, report }).catch((thrown: unknown) => thrown);
-    for (const place of ['PROMTOOL_PATH', 'promtool on PATH', 'the cache', 'no package prometheus', 'go install'])
+    for (const place of ['PROMTOOL_PATH', 'promtool on PATH', 'the cache', 'no package prometheus'])
       expect(String(error)).toContain(place);
     expect(await readdir(dirname(cached()))).toEqual([]);
   });
