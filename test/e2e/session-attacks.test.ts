@@ -218,8 +218,8 @@ describe.each(modes)('in mode $mode', ({ mode, app, prepare }) => {
       page.locator('main form button').dblclick(),
     ]);
     for (const { status, location } of answers) expect([303, 410], location ?? '').toContain(status);
-    await page.goto(`${url}/progress`);
-    await assertConnected(page, company);
+    // In another tab: this one is still on its way to wherever the second click leads.
+    await assertConnected(await follow(context, `${url}/progress`), company);
     expect(await exchangesOf(company)).toBe(1);
   });
 

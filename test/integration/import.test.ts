@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend, type Backend } from './backend.ts';
 import { evergrant } from './cli-terminal.ts';
 
-const ROWS = Number(process.env.IMPORT_ROWS ?? 200);
+const ROWS = Number(process.env.IMPORT_ROWS ?? 100);
 /** Bad tokens among them. */
 const BAD = 3;
 const MINUTE_MS = 60_000;
