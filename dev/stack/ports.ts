@@ -1,10 +1,20 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
 export const LOOPBACK = '127.0.0.1';
 
+/** Below what systems give to outgoing connections: such a port is still free when its server starts again later. */
+const FIRST_PORT = 15_000;
+const LAST_PORT = 32_000;
+const TRIES = 20;
+
 /** A port on which nobody listens at this moment. */
 export async function freePort(host: string = LOOPBACK): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT);
+    if (await isPortFree(port, host)) return port;
+  }
   return await listenOnce(0, host);
 }
 

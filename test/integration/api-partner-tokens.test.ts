@@ -115,10 +115,10 @@ describe('a row that is older than its workflow, as after a restore,', () => {
     };
     const replies = await Promise.all([1, 2, 3].map(() => call('GET', `${path}/token`)));
     expect(replies.map(({ json }) => json.code)).toEqual(replies.map(() => 'connection-suspended'));
-    expect(rig.calls.map(({ name, principal }) => [name, principal])).toEqual([
-      ['ensureFresh', connection.principal],
-      ['refresh', connection.principal],
-    ]);
+    // Whoever comes a moment later asks for himself, under the same update id: the refresh is one all the same.
+    const asked = rig.calls.map(({ name, principal }) => [name, principal]);
+    expect(asked.filter(([name]) => name === 'refresh')).toEqual([['refresh', connection.principal]]);
+    expect(asked.filter(([name]) => name !== 'refresh')).toContainEqual(['ensureFresh', connection.principal]);
   });
 
   it('is not what a row is that was refreshed meanwhile', async () => {

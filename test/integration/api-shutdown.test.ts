@@ -2,8 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../../dev/stack/ports.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { evergrant } from './cli-terminal.ts';
 
@@ -16,15 +17,6 @@ afterAll(async () => {
   await database.drop();
   await empty.drop();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function startApi(databaseUrl: string) {
   const port = await freePort();

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionKey } from '../../core/connection.ts';
+import { freePort } from '../../dev/stack/ports.ts';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
@@ -242,13 +242,3 @@ describe('keys of an installation that is in use', () => {
     }
   }, 180_000);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
