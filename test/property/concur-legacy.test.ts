@@ -68,10 +68,14 @@ const bodies = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.json(),
 );
+/** As Concur sends it, but for what stands around the token: without it hardly a body out of a thousand is an answer. */
+const nearlyAnswers = fc
+  .tuple(fc.array(piece, { maxLength: 4 }), fc.array(piece, { maxLength: 8 }))
+  .map(([before, after]) => `<Access_Token>${before.join('')}<Token>t0ken</Token>${after.join('')}</Access_Token>`);
 const responses = fc.record({
-  status: fc.integer({ min: 100, max: 599 }),
+  status: fc.oneof(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 200, max: 299 })),
   headers: fc.constant({}),
-  body: bodies,
+  body: fc.oneof(bodies, nearlyAnswers),
 });
 
 describe('whatever a legacy endpoint sends', () => {
