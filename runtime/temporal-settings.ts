@@ -5,7 +5,7 @@
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { type Environment, readText, type Variables } from './environment.ts';
 import { reportTlsFiles, withoutWrongFiles } from './tls-files.ts';
-import { oneOf, temporalAddress, temporalName } from './values.ts';
+import { deploymentName as deploymentNameText, oneOf, temporalAddress, temporalName } from './values.ts';
 
 export interface TemporalSettings {
   /** `host:port`; null when nobody gave one. */
@@ -15,10 +15,21 @@ export interface TemporalSettings {
   readonly connection: ClientConnectConfig['connectionOptions'];
   /** Prefix of the task queues. */
   readonly taskQueue: string;
+  /** Which build of which Worker Deployment a worker is. Null: Temporal is not told, and gives tasks to any worker. */
+  readonly deployment: WorkerBuild | null;
+  /** Whether workflows leave branches behind `patched` alone that they have not taken yet. */
+  readonly holdsPatches: boolean;
+}
+
+export interface WorkerBuild {
+  readonly deploymentName: string;
+  readonly buildId: string;
 }
 
 export function readTemporalSettings(env: Environment, variables: Variables, development: boolean): TemporalSettings {
   const taskQueue = env.read('TEMPORAL_TASK_QUEUE', temporalName, 'evergrant');
+  const deployment = readDeployment(env);
+  const holdsPatches = env.read('WORKFLOW_PATCHES', oneOf('active', 'held'), 'active') === 'held';
   env.read('TEMPORAL_ADDRESS', temporalAddress, '');
   env.read('TEMPORAL_NAMESPACE', temporalName, 'default');
   reportPassedOver(env, variables);
@@ -36,11 +47,25 @@ export function readTemporalSettings(env: Environment, variables: Variables, dev
       namespace: namespace ?? 'default',
       connection: connectionOptions,
       taskQueue,
+      deployment,
+      holdsPatches,
     };
   } catch (error) {
     env.report('TEMPORAL_*', `can't be used: ${error instanceof Error ? error.message : String(error)}`);
-    return { address: null, namespace: 'default', connection: {}, taskQueue };
+    return { address: null, namespace: 'default', connection: {}, taskQueue, deployment, holdsPatches };
   }
+}
+
+/** By the names that Temporal's Worker Controller for Kubernetes sets. */
+function readDeployment(env: Environment): WorkerBuild | null {
+  const deploymentName = env.read('TEMPORAL_DEPLOYMENT_NAME', deploymentNameText, null);
+  const buildId = env.read('TEMPORAL_WORKER_BUILD_ID', temporalName, null);
+  if (deploymentName !== null && buildId !== null) return { deploymentName, buildId };
+  const names = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'] as const;
+  const missing = names.find((name) => !env.isSet(name));
+  const other = names.find((name) => env.isSet(name));
+  if (missing !== undefined && other !== undefined) env.report(missing, `must be set, as ${other} is`);
+  return null;
 }
 
 /**

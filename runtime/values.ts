@@ -103,6 +103,11 @@ export const temporalName = text('letters, digits, dots, dashes and underscores'
   /^[A-Za-z0-9._-]{1,200}$/.test(value) ? value : null,
 );
 
+/** Of a Worker Deployment. Temporal's Worker Controller names them `{namespace}/{name}`; a dot or colon would end it. */
+export const deploymentName = text('letters, digits, dashes, underscores and slashes', (value) =>
+  /^[A-Za-z0-9_/-]{1,200}$/.test(value) ? value : null,
+);
+
 /** Text that is JSON, judged by `schema`. */
 export function json<T>(schema: z.ZodType<T>): z.ZodType<T, string> {
   return z

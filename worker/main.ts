@@ -98,7 +98,7 @@ await runMain('evergrant worker', async () => {
     onCall: ({ dataCentre, endpoint, code }) =>
       metrics.concurRequestsTotal.inc({ data_center: dataCentre, endpoint, code }),
   });
-  const { namespace, taskQueue } = config.temporal;
+  const { namespace, taskQueue, deployment, holdsPatches } = config.temporal;
   const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
   shutdown.onClose('temporal', () => connection.close());
   const register = config.mode === 'development';
@@ -158,6 +158,8 @@ await runMain('evergrant worker', async () => {
     workflowBundle: bundle,
     dataCentres: [...dataCentres.names(), ...dataCentres.legacyNames()],
     ratePerDataCentre: config.concurRatePerDataCentre,
+    deployment,
+    holdsPatches,
     drainMs,
   });
 
@@ -204,7 +206,7 @@ await runMain('evergrant worker', async () => {
     await running;
   });
   announceReady(null);
-  log.info({ namespace, taskQueue, dataCentres: dataCentres.names() }, 'worker is up');
+  log.info({ namespace, taskQueue, dataCentres: dataCentres.names(), ...deployment, holdsPatches }, 'worker is up');
 });
 
 /** Longer than the longest call, so that no answer of SAP Concur is lost to a deployment. */

@@ -2,6 +2,7 @@
  * The workers of one process: one for workflows and recording, one per data centre for the calls to Concur, so that
  * a sick data centre keeps nobody else waiting.
  */
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Activities, AppGuardianActivities, IntakeActivities, ReconcileActivities } from '../activities/index.ts';
 import { concurTaskQueue, lifecycleTaskQueue } from '../workflows/contract.ts';
@@ -16,6 +17,10 @@ export interface WorkerDeps {
   readonly dataCentres: readonly string[];
   /** Token calls per second and data centre, over all workers. */
   readonly ratePerDataCentre: number;
+  /** Which build of which Worker Deployment this is; null: any worker gets any task. See ADR 10. */
+  readonly deployment: WorkerDeploymentVersion | null;
+  /** Whether workflows leave branches behind `patched` alone that they have not taken yet: see docs/upgrading.md. */
+  readonly holdsPatches: boolean;
   /** How long calls in flight may go on after a shutdown was asked. */
   readonly drainMs: number;
 }
@@ -34,11 +39,25 @@ export interface EvergrantWorker {
 
 export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
   const { connection, namespace, taskQueue, activities, workflowBundle, drainMs } = deps;
-  const shared = { connection, namespace, shutdownGraceTime: 0, shutdownForceTime: drainMs };
+  const shared = {
+    connection,
+    namespace,
+    shutdownGraceTime: 0,
+    shutdownForceTime: drainMs,
+    ...(deps.deployment !== null && {
+      workerDeploymentOptions: {
+        version: deps.deployment,
+        useWorkerVersioning: true,
+        // Runs live for months: they move on to the version that is current, and replay there.
+        defaultVersioningBehavior: 'AUTO_UPGRADE',
+      } as const,
+    }),
+  };
   const lifecycle = Worker.create({
     ...shared,
     taskQueue: lifecycleTaskQueue(taskQueue),
     workflowBundle,
+    ...(deps.holdsPatches && { patchActivationCallback: () => false }),
     activities: {
       loadConnection: activities.loadConnection,
       applyCommand: activities.applyCommand,

@@ -78,6 +78,8 @@ describe('the configuration', () => {
       namespace: 'default',
       taskQueue: 'evergrant',
       connection: { address: 'temporal:7233' },
+      deployment: null,
+      holdsPatches: false,
     });
     expect(Object.keys(config.legacyBaseUris)).toEqual(['www', 'eu1', 'implementation', 'eu1imp']);
     expect(refreshPolicyOf(config)).toEqual(defaultRefreshPolicy);
@@ -97,6 +99,9 @@ describe('the configuration', () => {
         MIGRATION_DATABASE_URL: 'postgresql://owner@db/evergrant',
         TEMPORAL_NAMESPACE: 'concur',
         TEMPORAL_TASK_QUEUE: 'grants',
+        TEMPORAL_DEPLOYMENT_NAME: 'production/evergrant',
+        TEMPORAL_WORKER_BUILD_ID: '1.2.0-ab12',
+        WORKFLOW_PATCHES: 'held',
         TEMPORAL_UI_PORT: '8000',
         EVERGRANT_HOME: '/var/lib/evergrant',
         SANDBOX_HOSTS: 'sandbox',
@@ -145,7 +150,12 @@ describe('the configuration', () => {
       auditRetentionMs: 30 * 24 * 3_600_000,
       logLevel: 'debug',
     });
-    expect(config.temporal).toMatchObject({ namespace: 'concur', taskQueue: 'grants' });
+    expect(config.temporal).toMatchObject({
+      namespace: 'concur',
+      taskQueue: 'grants',
+      deployment: { deploymentName: 'production/evergrant', buildId: '1.2.0-ab12' },
+      holdsPatches: true,
+    });
     expect(config.keks.map(({ kid, key: secret }) => [kid, secret.reveal()])).toEqual([
       ['k2', otherKey],
       ['k1', key],
@@ -241,6 +251,15 @@ describe('what is wrong', () => {
     expect(problemsOf({}, role).map((line) => line.trim().split(':')[0])).toEqual(names);
   });
 
+  it.each([
+    ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID', '1.2.0'],
+    ['TEMPORAL_WORKER_BUILD_ID', 'TEMPORAL_DEPLOYMENT_NAME', 'evergrant'],
+  ])('includes a %s that is missing beside its %s', (missing, other, value) => {
+    expect(problemsOf({ ...production, [other]: value }, 'worker')).toEqual([
+      `  ${missing}: must be set, as ${other} is`,
+    ]);
+  });
+
   it('is not said twice about a variable that is there but wrong', () => {
     expect(problemsOf({ ...production, DATABASE_URL: 'x', EVERGRANT_KEKS: 'y', PUBLIC_URL: 'z' })).toHaveLength(3);
   });
@@ -254,6 +273,7 @@ describe('what is wrong', () => {
     ['TEMPORAL_TLS', 'maybe', 'must be one of true, false, 1, 0'],
     ['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION', 'no', 'must be one of true, false, 1, 0'],
     ['TEMPORAL_CONFIG_FILE', '/nowhere/temporal.toml', "names a file that can't be read (ENOENT)"],
+    ['WORKFLOW_PATCHES', 'hold', 'must be one of active, held'],
     ['TEMPORAL_ADDRESS', 'temporal:99999', 'must be an address such as temporal.example:7233'],
     ['DATABASE_URL', 'postgres:evergrant', 'must be a URL such as postgres://'],
     ['DATABASE_URL', 'postgres:///evergrant', 'must be a URL such as postgres://'],
