@@ -4,13 +4,14 @@ import type { Benchmark } from './benchmark.ts';
 import { catchUp } from './catch-up.ts';
 import { connect } from './connect.ts';
 import { cost } from './cost.ts';
+import { fleet } from './fleet.ts';
 import { currentLoad, lookAtMachine } from './machine.ts';
 import { openPlace } from './place.ts';
 import { printReport } from './report.ts';
 import { rotation } from './rotation.ts';
 import { tokenRead } from './token-read.ts';
 
-const benchmarks: readonly Benchmark[] = [tokenRead, connect, rotation, cost, catchUp];
+const benchmarks: readonly Benchmark[] = [tokenRead, connect, rotation, cost, fleet, catchUp];
 
 /** EX_USAGE of sysexits.h is for programs; a shell's usage error is 2. */
 const WRONG_USE = 2;

@@ -8,17 +8,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
 import { migrate } from '../db/migrate.ts';
 import type { SandboxOptions } from '../dev/sandbox/sandbox.ts';
 import { Guardian } from '../dev/stack/guardian.ts';
 import { nodeCommand } from '../dev/stack/node-part.ts';
 import { Part, type PartOptions } from '../dev/stack/part.ts';
 import { freePort, LOOPBACK } from '../dev/stack/ports.ts';
+import { DATABASE_NAME, OWNER_ROLE } from '../dev/stack/postgres-cluster.ts';
 import { startPostgres } from '../dev/stack/postgres.ts';
 import { resolveTemporalCli } from '../dev/stack/temporal-cli.ts';
 import { startTemporal } from '../dev/stack/temporal.ts';
 import { type Backend, createBackend } from '../test/integration/backend.ts';
 import { type BuiltProduct, buildProduct } from '../test/rig/built-product.ts';
+import { openNamespace } from './open-namespace.ts';
 
 const GRACE_MS = 10_000;
 const UP_MS = 60_000;
@@ -35,13 +38,22 @@ export interface Place {
   readonly client: Client;
   /** The Prometheus page of the Temporal server. */
   readonly temporalMetricsUrl: string;
-  /** The product's own side: database, sandbox, and its processes. Once. */
-  openBackend(options?: SandboxOptions): Promise<Backend>;
+  /** The servers' processes. */
+  readonly pids: { readonly temporal: number; readonly postgres: number };
+  /** The product's own side: database, sandbox, and its processes. Each of them once by each name. */
+  openBackend(options?: SandboxOptions, own?: OwnOptions): Promise<Backend>;
   /** Starts one of the benchmark's own programs, from `bench/`, and waits until it says that it is up. */
   start(module: string, env: Readonly<Record<string, string>>): Promise<Started>;
   /** The product's command line; what it printed. Throws when it fails. */
   evergrant(backend: Backend, args: readonly string[], env: Readonly<Record<string, string>>): string;
   close(): Promise<void>;
+}
+
+export interface OwnOptions {
+  /** Of its database, and of its namespace unless it has the server's only one. */
+  readonly name?: string;
+  /** Options of Node for its processes. */
+  readonly nodeArgs?: readonly string[];
 }
 
 export interface PlaceOptions {
@@ -82,21 +94,30 @@ export async function openPlace({ product, profiles, say }: PlaceOptions): Promi
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection, namespace: NAMESPACE });
   const parts: Part[] = [];
-  let backend: Backend | null = null;
+  const backends: Backend[] = [];
 
   return {
     temporalAddress: temporal.address,
     client,
     temporalMetricsUrl: `http://${LOOPBACK}:${metricsPort}/metrics`,
-    async openBackend(options = {}) {
-      const name = 'evergrant';
+    pids: { temporal: temporal.part.pid, postgres: postgres.part.pid },
+    async openBackend(options = {}, { name = DATABASE_NAME, nodeArgs = [] } = {}) {
+      const isOnly = name === DATABASE_NAME;
+      if (!isOnly) await createDatabase(postgres.url('admin', 'postgres'), name);
       await migrate(postgres.url('owner', name));
-      backend = await createBackend(
+      const own = isOnly ? client : await openNamespace(temporal.address, name);
+      const backend = await createBackend(
         { callLimit: 1_000, secretLimit: 1_000, ...options },
         {
           built: { place: built.place },
-          nodeArgs: profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`],
-          temporal: { address: temporal.address, namespace: NAMESPACE, client, close: () => connection.close() },
+          nodeArgs: [...nodeArgs, ...(profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`])],
+          temporal: {
+            address: temporal.address,
+            namespace: own.options.namespace,
+            client: own,
+            // The place's own goes with the place.
+            close: async () => (own === client ? undefined : await own.connection.close()),
+          },
           database: {
             name,
             url: postgres.url('application', name),
@@ -107,6 +128,7 @@ export async function openPlace({ product, profiles, say }: PlaceOptions): Promi
           },
         },
       );
+      backends.push(backend);
       return backend;
     },
     async start(module, env) {
@@ -130,12 +152,22 @@ export async function openPlace({ product, profiles, say }: PlaceOptions): Promi
     },
     async close() {
       await Promise.all(parts.map((part) => part.stop()));
-      if (backend === null) await connection.close();
-      else await backend.close();
+      await Promise.all(backends.map((backend) => backend.close()));
+      await connection.close();
       await Promise.all([postgres.stop(), temporal.stop()]);
       await rm(folder, { recursive: true, force: true });
       await guardian.close();
       built.remove?.();
     },
   };
+}
+
+async function createDatabase(url: string, name: string): Promise<void> {
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  try {
+    await admin.query(`CREATE DATABASE ${admin.escapeIdentifier(name)} OWNER ${OWNER_ROLE}`);
+  } finally {
+    await admin.end();
+  }
 }

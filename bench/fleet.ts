@@ -1,0 +1,225 @@
+/** Ten times as many open connections: what that does to a worker's memory, its start, and the deadlines. */
+import pg from 'pg';
+import { waitFor } from '../test/e2e/wait-for.ts';
+import type { Backend } from '../test/integration/backend.ts';
+import type { ConnectionKey } from '../core/connection.ts';
+import type { Benchmark, Claim, Effort, Findings } from './benchmark.ts';
+import { seedFleet, startWorkflows } from './create-fleet.ts';
+import { readDeadlines, readLateness, type Lateness } from './deadlines.ts';
+import { interleave } from './interleave.ts';
+import { observedNodeArgs, startObservedWorker } from './observed-worker.ts';
+import type { Place } from './place.ts';
+import { ratios, spreadOf } from './statistics.ts';
+
+/** As Concur gives them: with 8 minutes ahead, a warm connection is refreshed every 51 minutes. */
+const TOKEN_LIFE_MS = 3_600_000;
+const LOADED_MS = 900_000;
+const WORKER = { NODE_ENV: 'production' };
+const MEGABYTE = 2 ** 20;
+
+export const fleet: Benchmark = {
+  name: 'fleet',
+  about:
+    'Open connections, all warm, each with its workflow: memory of the worker, its start with all of them waiting and ' +
+    'with an empty cache, and how late refreshes begin; 10,000 against 1,000.',
+  run,
+};
+
+async function run(effort: Effort): Promise<Findings> {
+  const place = await effort.openPlace();
+  try {
+    return await measure(effort, place);
+  } finally {
+    await place.close();
+  }
+}
+
+async function measure({ isQuick, say }: Effort, place: Place): Promise<Findings> {
+  const { few, many, rounds, windowMs } = isQuick
+    ? { few: 80, many: 800, rounds: 1, windowMs: 5_000 }
+    : { few: 1_000, many: 10_000, rounds: 3, windowMs: 60_000 };
+  const [small, large] = [await openFleet(place, few, say), await openFleet(place, many, say)];
+  try {
+    const smallLoad = await load(small, windowMs / 4, say);
+    const largeLoad = await load(large, windowMs / 4, say);
+    say(`${rounds} rounds of ${windowMs} ms at steady state each`);
+    const { small: smalls = [], large: larges = [] } = await interleave(rounds, {
+      small: () => live(small, windowMs),
+      large: () => live(large, windowMs),
+    });
+    const storage = await storageOf(large);
+    return judge({ few, many, windowMs }, { smallLoad, largeLoad, smalls, larges, storage });
+  } finally {
+    await Promise.all([small.database.end(), large.database.end()]);
+  }
+}
+
+interface Fleet {
+  readonly count: number;
+  readonly backend: Backend;
+  readonly keys: readonly ConnectionKey[];
+  readonly database: pg.Pool;
+}
+
+async function openFleet(place: Place, count: number, say: Effort['say']): Promise<Fleet> {
+  say(`putting ${count} connections on file`);
+  const backend = await place.openBackend(
+    { settings: { accessTokenTtlMs: TOKEN_LIFE_MS } },
+    { name: `fleet_${count}`, nodeArgs: observedNodeArgs },
+  );
+  const database = new pg.Pool({ connectionString: backend.database.adminUrl, max: 2 });
+  database.on('error', () => undefined);
+  return { count, backend, database, keys: await seedFleet(backend, { count, lifeMs: TOKEN_LIFE_MS }) };
+}
+
+interface Load {
+  readonly pollsAfterMs: number;
+  readonly loadedAfterMs: number;
+  readonly residentBytes: number;
+  readonly heapBytes: { readonly main: number; readonly workflows: number };
+}
+
+/** All workflows wait for their first task when the worker starts. */
+async function load({ backend, keys, count }: Fleet, restMs: number, say: Effort['say']): Promise<Load> {
+  say(`starting ${count} workflows, then the worker`);
+  await startWorkflows(backend, keys);
+  const startedAtMs = performance.now();
+  const worker = await startObservedWorker(backend, WORKER);
+  const loadedAfterMs = await waitFor('all workflows to have looked at their rows', LOADED_MS, async () => {
+    const loaded = await backend.client.workflow.count("ConnectionState = 'active'");
+    return loaded.count >= count ? performance.now() - startedAtMs : null;
+  });
+  const residentBytes = await worker.residentBytes(restMs);
+  const heapBytes = await worker.heapBytes();
+  await worker.stop();
+  return { pollsAfterMs: worker.startMs, loadedAfterMs, residentBytes, heapBytes };
+}
+
+interface Life {
+  readonly pollsAfterMs: number;
+  /** Connections that came due while no worker ran, and how long until the last of them was refreshed. */
+  readonly dueAtStart: number;
+  readonly caughtUpAfterMs: number;
+  readonly residentBytes: number;
+  readonly heapBytes: { readonly main: number; readonly workflows: number };
+  readonly lateness: Lateness;
+  readonly cpuMsPerRotation: number;
+  readonly walBytesPerRotation: number;
+}
+
+/** A worker that starts with an empty cache, has caught up, and then keeps the deadlines for a while. */
+async function live({ backend, database }: Fleet, windowMs: number): Promise<Life> {
+  const startedAtMs = performance.now();
+  const { rows } = await database.query<{ at: Date; due: string }>(
+    'SELECT now() AS at, count(*) FILTER (WHERE next_action_at <= now()) AS due FROM connections',
+  );
+  const startedAt = rows[0]?.at;
+  const worker = await startObservedWorker(backend, WORKER);
+  const caughtUpAfterMs = await waitFor('what was due to be refreshed', LOADED_MS, async () => {
+    const left = await database.query('SELECT FROM connections WHERE next_action_at <= $1 LIMIT 1', [startedAt]);
+    return left.rowCount === 0 ? performance.now() - startedAtMs : null;
+  });
+  const [before, walBefore, cpuBefore] = [await readDeadlines(database), await walBytes(database), worker.cpuMs()];
+  const residentBytes = await worker.residentBytes(windowMs);
+  const [lateness, walAfter, cpuAfter] = [
+    await readLateness(database, before),
+    await walBytes(database),
+    worker.cpuMs(),
+  ];
+  const heapBytes = await worker.heapBytes();
+  await worker.stop();
+  return {
+    ...{ pollsAfterMs: worker.startMs, dueAtStart: Number(rows[0]?.due), caughtUpAfterMs, residentBytes, heapBytes },
+    lateness,
+    cpuMsPerRotation: (cpuAfter - cpuBefore) / lateness.refreshed,
+    walBytesPerRotation: (walAfter - walBefore) / lateness.refreshed,
+  };
+}
+
+async function walBytes(database: pg.Pool): Promise<number> {
+  const { rows } = await database.query<{ bytes: string }>(
+    `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS bytes`,
+  );
+  return Number(rows[0]?.bytes);
+}
+
+/** Bytes a connection, with indexes, of each table that holds anything worth naming. */
+async function storageOf({ database, count }: Fleet): Promise<Readonly<Record<string, number>>> {
+  const { rows } = await database.query<{ name: string; bytes: string }>(
+    `SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class
+     WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_total_relation_size(oid) > 40 * $1::bigint`,
+    [count],
+  );
+  return Object.fromEntries(rows.map(({ name, bytes }) => [name, Math.round(Number(bytes) / count)]));
+}
+
+interface Measured {
+  readonly smallLoad: Load;
+  readonly largeLoad: Load;
+  readonly smalls: readonly Life[];
+  readonly larges: readonly Life[];
+  readonly storage: Readonly<Record<string, number>>;
+}
+
+function judge(
+  { few, many, windowMs }: { readonly few: number; readonly many: number; readonly windowMs: number },
+  measured: Measured,
+): Findings {
+  const { smallLoad, largeLoad, smalls, larges, storage } = measured;
+  const show = (what: string, of: readonly number[]): Claim => ({ what, measured: spreadOf(of), target: null });
+  const atMost = (what: string, of: readonly number[], value: number): Claim => ({
+    what,
+    measured: spreadOf(of),
+    target: { sense: '<=', value },
+  });
+  const each = (what: string, value: (life: Life) => number): readonly Claim[] => [
+    show(`${few}: ${what}`, smalls.map(value)),
+    show(`${many}: ${what}`, larges.map(value)),
+  ];
+  const loads = (what: string, value: (load: Load) => number): readonly Claim[] => [
+    show(`${few}: ${what}`, [value(smallLoad)]),
+    show(`${many}: ${what}`, [value(largeLoad)]),
+  ];
+  const resident = (one: Load | Life): number => one.residentBytes;
+  const perSecond = (lives: readonly Life[]): string =>
+    ((lives.reduce((sum, { lateness }) => sum + lateness.refreshed, 0) * 1_000) / (windowMs * lives.length)).toFixed(1);
+  return {
+    claims: [
+      atMost(`worker's memory (RSS), ${many} / ${few}`, ratios(larges.map(resident), smalls.map(resident)), 1.3),
+      atMost(
+        `the same, of the worker that has just loaded all of them`,
+        [resident(largeLoad) / resident(smallLoad)],
+        1.3,
+      ),
+      atMost(
+        `${many}: lateness of refreshes, p99, s`,
+        larges.map(({ lateness }) => lateness.p99Ms / 1_000),
+        30,
+      ),
+      show(
+        `${few}: the same`,
+        smalls.map(({ lateness }) => lateness.p99Ms / 1_000),
+      ),
+      ...each('lateness, p50, s', ({ lateness }) => lateness.p50Ms / 1_000),
+      ...each('lateness, most, s', ({ lateness }) => lateness.mostMs / 1_000),
+      ...each("worker's memory (RSS), MB", (life) => life.residentBytes / MEGABYTE),
+      ...loads('the same, with all just loaded, MB', (one) => one.residentBytes / MEGABYTE),
+      ...each('heap in use, main thread, MB', ({ heapBytes }) => heapBytes.main / MEGABYTE),
+      ...each("heap in use, workflows' thread, MB", ({ heapBytes }) => heapBytes.workflows / MEGABYTE),
+      ...loads('the same, with all just loaded, MB', ({ heapBytes }) => heapBytes.workflows / MEGABYTE),
+      ...each('start of the process until it polls, s', ({ pollsAfterMs }) => pollsAfterMs / 1_000),
+      ...loads('start with all workflows waiting, until all sleep, s', ({ loadedAfterMs }) => loadedAfterMs / 1_000),
+      ...each('start with an empty cache: due by then', ({ dueAtStart }) => dueAtStart),
+      ...each('until the last of those was refreshed, s', ({ caughtUpAfterMs }) => caughtUpAfterMs / 1_000),
+      ...each("worker's CPU, ms a rotation", ({ cpuMsPerRotation }) => cpuMsPerRotation),
+      ...each('write-ahead log, bytes a rotation', ({ walBytesPerRotation }) => walBytesPerRotation),
+    ],
+    raw: { ...measured, tokenLifeMs: TOKEN_LIFE_MS, windowMs, storageBytesPerConnection: storage },
+    notes: [
+      `All connections are warm, with tokens of an hour as Concur gives them, refreshed 8 minutes ahead: each every 51 minutes, ` +
+        `${perSecond(larges)} and ${perSecond(smalls)} refreshes a second. Idle ones ask for less of everything. One worker each, its cache of ` +
+        'workflows as in production; they take turns. Lateness from the rows: when the call was sent, against the deadline that was ' +
+        'on file; what was due and not refreshed yet counts with its age.',
+    ],
+  };
+}
