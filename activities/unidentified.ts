@@ -42,15 +42,21 @@ export interface UnidentifiedInput {
   readonly mintedPrincipal: string;
 }
 
+/** What kept this step from tokens, for whoever looks after it. */
+export interface UnidentifiedTrouble {
+  /** Stable word, as `last_error.code` of a connection. */
+  readonly code: string;
+  readonly concurCode: number | null;
+  readonly correlationId: string | null;
+}
+
 /** How far it has come. */
 export type UnidentifiedStep =
-  | { readonly done: true; readonly principal: string | null }
-  | { readonly done: false; readonly nextTryAtMs: number };
+  | { readonly done: true; readonly principal: string | null; readonly trouble?: UnidentifiedTrouble }
+  | { readonly done: false; readonly nextTryAtMs: number; readonly trouble?: UnidentifiedTrouble };
 
 /** Pause before the profile is asked again whose tokens these are. */
 const ASK_AGAIN_MS = 60_000;
-
-const FAILED: UnidentifiedStep = { done: true, principal: null };
 
 export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDeps) {
   const { clock, concur, connections, connects, dataCentres, intakes, log, observer, policy, rng, vault } = deps;
@@ -116,8 +122,10 @@ export function createUnidentifiedActivities(deps: ActivityDeps & UnidentifiedDe
       );
       observer.connected({ app: app.app, outcome: verdict.outcome });
       if (blocks) await deps.guardian.wake(app.app, 'tripped');
-      if (word === 'failed') return FAILED;
-      return { done: false, nextTryAtMs: Math.max(after.openUntilMs ?? 0, after.nextTryAtMs) };
+      const { reason: code, concurCode } = verdict;
+      const trouble = { code, concurCode, correlationId: asked.correlationId };
+      if (word === 'failed') return { done: true, principal: null, trouble };
+      return { done: false, nextTryAtMs: Math.max(after.openUntilMs ?? 0, after.nextTryAtMs), trouble };
     };
     let secret: Secret;
     try {

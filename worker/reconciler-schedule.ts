@@ -77,6 +77,7 @@ function buildSchedule({ taskQueue }: ReconcilerScheduleDeps) {
       workflowType: workflowTypes.reconciler,
       workflowId: scheduleId,
       taskQueue: lifecycleTaskQueue(taskQueue),
+      staticSummary: 'Gives connections that are overdue by an hour their workflow back',
     },
     // A run that was missed is of no use: the next one sees as much.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: EVERY },

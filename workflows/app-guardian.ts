@@ -44,17 +44,20 @@ export async function appGuardian(input: GuardianInput): Promise<{ readonly rest
   function createHost(): GuardianHost {
     return {
       now: () => Date.now(),
-      look: () => guardActivities.lookAfterApp({ app }),
+      look: () =>
+        guardActivities.lookAfterApp.executeWithOptions({ summary: 'look who waits, and for what' }, [{ app }]),
       probe: (dataCentre) =>
-        probeActivities.probeApp.executeWithOptions(callOptions({ dataCentre, urgent: true, summary: 'probe' }), [
-          { app, dataCentre },
-        ]),
+        probeActivities.probeApp.executeWithOptions(
+          callOptions({ dataCentre, urgent: true, summary: `probe the credentials in ${dataCentre}` }),
+          [{ app, dataCentre }],
+        ),
       restore: (order) =>
         restoreActivities.restoreConnections.executeWithOptions(
           { summary: `tell the connections in ${order.dataCentre} that waited` },
           [{ app, ...order }],
         ),
-      releaseBrake: (asked) => guardActivities.releaseBrake({ app, ...asked }),
+      releaseBrake: (asked) =>
+        guardActivities.releaseBrake.executeWithOptions({ summary: 'take the brake off' }, [{ app, ...asked }]),
       sleep: async (untilMs, arrivals) => {
         const isWoken = (): boolean => inbox.arrivals() > arrivals;
         if (untilMs === null) await condition(isWoken);

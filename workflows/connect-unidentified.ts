@@ -11,9 +11,11 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { UnidentifiedTrouble } from '../activities/unidentified.ts';
 import { standstillPauseMs } from '../core/lifecycle.ts';
 import { cargoOf } from './cargo-of.ts';
 import type { UnidentifiedConnectInput, UnidentifiedConnectResult } from './contract.ts';
+import { buildUnidentifiedDetails, type UnidentifiedNews } from './operator-view.ts';
 import { callOptions, concurActivities, introductionActivities, recordActivities } from './proxies.ts';
 
 export async function connectUnidentified(input: UnidentifiedConnectInput): Promise<UnidentifiedConnectResult> {
@@ -22,14 +24,28 @@ export async function connectUnidentified(input: UnidentifiedConnectInput): Prom
   // uuid4 is deterministic and not cryptographically secure: the id names somebody and opens nothing.
   const mintedPrincipal = input.mintedPrincipal ?? uuid4();
   const summary = 'exchange, and whose tokens these are';
+  const show = (news: UnidentifiedNews): void => setCurrentDetails(buildUnidentifiedDetails(input, news));
+  show({ is: 'under-way' });
   for (let breakdowns = 0; ; ) {
     let untilMs: number;
+    let trouble: UnidentifiedTrouble | undefined;
     try {
       const step = await concurActivities.exchangeUnidentified.executeWithOptions(
         callOptions({ dataCentre, urgent: true, summary }),
         [{ app, sessionId, mintedPrincipal }],
       );
-      if (step.done) return await introduce(input, step.principal);
+      ({ trouble } = step);
+      if (step.done) {
+        const { principal } = step;
+        if (principal !== null) {
+          await introductionActivities.introduceConnect.executeWithOptions(
+            { summary: 'hand over to the workflow of the connection' },
+            [{ app, principal, sessionId }],
+          );
+        }
+        show({ is: 'over', principal, trouble });
+        return { principal };
+      }
       breakdowns = 0;
       untilMs = step.nextTryAtMs;
     } catch (error) {
@@ -37,11 +53,14 @@ export async function connectUnidentified(input: UnidentifiedConnectInput): Prom
       if (!(error instanceof ActivityFailure)) throw error;
       log.warn('a call broke down without a verdict', { type: error.activityType, retryState: error.retryState });
       const cargo = cargoOf(error);
-      if (cargo?.kind === 'unidentified') await recordActivities.saveUnidentified({ app, cargo });
+      if (cargo?.kind === 'unidentified')
+        await recordActivities.saveUnidentified.executeWithOptions({ summary: 'save an answer from the lifeboat' }, [
+          { app, cargo },
+        ]);
       breakdowns += 1;
       untilMs = Date.now() + standstillPauseMs(breakdowns);
     }
-    setCurrentDetails(`Tried without success so far; tries again at ${new Date(untilMs).toISOString()}.`);
+    show({ is: 'waiting', untilMs, trouble });
     await sleep(Math.max(1, untilMs - Date.now()), { summary: 'until the next try' });
     // A migrated grant is tried for weeks.
     if (workflowInfo().continueAsNewSuggested) return await continueRun({ ...input, mintedPrincipal });
@@ -51,17 +70,4 @@ export async function connectUnidentified(input: UnidentifiedConnectInput): Prom
 async function continueRun(input: UnidentifiedConnectInput): Promise<never> {
   const { memo } = workflowInfo();
   return await makeContinueAsNewFunc<typeof connectUnidentified>(memo === undefined ? {} : { memo })(input);
-}
-
-async function introduce(
-  { app, sessionId }: UnidentifiedConnectInput,
-  principal: string | null,
-): Promise<UnidentifiedConnectResult> {
-  if (principal === null) {
-    setCurrentDetails('Failed: nothing was connected.');
-  } else {
-    await introductionActivities.introduceConnect({ app, principal, sessionId });
-    setCurrentDetails(`Handed over to the connection of principal ${principal}.`);
-  }
-  return { principal };
 }

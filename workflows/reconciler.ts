@@ -10,7 +10,10 @@ export async function reconciler(): Promise<ReconcileTotals> {
   const totals = { seen: 0, started: 0, failed: 0 };
   let cursor: string | null = null;
   do {
-    const part: ReconcileEnd = await reconcileActivities.reconcile({ cursor });
+    const part: ReconcileEnd = await reconcileActivities.reconcile.executeWithOptions(
+      { summary: 'start the workflows of overdue connections that have none' },
+      [{ cursor }],
+    );
     totals.seen += part.seen;
     totals.started += part.started;
     totals.failed += part.failed;

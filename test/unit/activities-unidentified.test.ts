@@ -198,7 +198,11 @@ describe('a connect whose principal nobody knows', () => {
 
   it('is on record when it fails, with what Concur said', async () => {
     world.concur.script('exchangePassword', refusal({ code: 5 }, { correlationId: 'corr-7' }));
-    expect(await step()).toEqual({ done: true, principal: null });
+    expect(await step()).toEqual({
+      done: true,
+      principal: null,
+      trouble: { code: 'request-token-rejected', concurCode: 5, correlationId: 'corr-7' },
+    });
     expect(row).toMatchObject({ status: 'failed', failure: 'connect-failed', credential: null });
     expect(endings).toEqual([{ reason: 'request-token-rejected', concurCode: 5, correlationId: 'corr-7' }]);
     expect(world.observer.seen.connected.flat()).toEqual([{ app: 'demo', outcome: 'dead' }]);
