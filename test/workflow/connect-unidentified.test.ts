@@ -11,6 +11,7 @@ import { concurTaskQueue, unidentifiedWorkflowId, workflowTypes } from '../../wo
 import { type History, recordHistories } from '../replay/recorded-histories.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
+import { withoutSummary } from './summaries.ts';
 
 quietTemporal();
 
@@ -28,6 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   try {
     expect(histories).toHaveLength(4);
+    expect(histories.flatMap(({ history }) => withoutSummary(history))).toEqual([]);
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
       expect(error, `the history of ${workflowId} does not replay`).toBeUndefined();
     }
