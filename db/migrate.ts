@@ -1,9 +1,11 @@
 /**
  * Plain numbered SQL, run by node-pg-migrate: each file in a transaction of its own, behind an advisory lock that
- * later callers wait for, so that any number of processes may start at once.
+ * later callers wait for, so that any number of processes may start at once. A file that does not get a table's lock at
+ * once lets everybody pass who queues behind it, and tries again: the application works on while it runs.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
@@ -15,6 +17,14 @@ const MIGRATIONS_TABLE = 'schema_migrations';
 /** Only has to differ from other programs' locks in the same database. */
 const LOCK = 7_242_012_503_001;
 const UNDEFINED_TABLE = '42P01';
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Whoever wants a table's lock keeps everybody waiting who comes after: readers of tokens wait for so long at most. */
+const LOCK_MS = 1_000;
+/** Between two tries: what queued up behind the first gets done. */
+const PAUSE_MS = 1_000;
+/** Some five minutes: the application's own transactions end within seconds. */
+const LOCK_TRIES = 150;
 
 /**
  * Brings the schema of a database up to date, needs the owner's role. Throws `database-unavailable` when it can't be
@@ -34,18 +44,24 @@ export async function migrate(databaseUrl: string, log?: Log): Promise<{ readonl
     throw mapConnectError(error, databaseUrl);
   });
   try {
-    const applied = await runner({
-      dbClient: client,
-      dir: sqlPath('migrations'),
-      migrationsTable: MIGRATIONS_TABLE,
-      direction: 'up',
-      singleTransaction: false,
-      advisoryLockMode: 'wait',
-      lockValue: LOCK,
-      logger: runnerLog(log),
-    });
-    await settle(client);
-    return { applied: applied.map(({ name }) => name) };
+    // The session's own, until its end; waiting for another run has no limit.
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await client.query(`SET lock_timeout = ${LOCK_MS}`);
+    const before = await appliedNames(client);
+    await untilLocked(client, log, () =>
+      runner({
+        dbClient: client,
+        dir: sqlPath('migrations'),
+        migrationsTable: MIGRATIONS_TABLE,
+        direction: 'up',
+        singleTransaction: false,
+        noLock: true,
+        logger: runnerLog(log),
+      }),
+    );
+    await untilLocked(client, log, () => settle(client));
+    const after = await appliedNames(client);
+    return { applied: [...after].filter((name) => !before.has(name)) };
   } catch (error) {
     throw lost === undefined ? error : mapConnectError(lost, databaseUrl);
   } finally {
@@ -53,11 +69,30 @@ export async function migrate(databaseUrl: string, log?: Log): Promise<{ readonl
   }
 }
 
+/** Runs it again, from the file that is not applied yet, while another transaction has the lock that it needs. */
+async function untilLocked(client: pg.Client, log: Log | undefined, run: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (!hasSqlState(error, LOCK_NOT_AVAILABLE)) throw error;
+      await client.query('ROLLBACK');
+      if (tries === LOCK_TRIES) {
+        const title =
+          'Another transaction has kept a table locked for minutes. End it (pg_stat_activity), then try again.';
+        throw new AppError('database-unavailable', title, { cause: error });
+      }
+      log?.warn({ tries }, 'another transaction has the table: trying again');
+      await pause(PAUSE_MS);
+    }
+  }
+}
+
 /** Rights of the application's role and partitions of the coming months: not history, but true after every run. */
 async function settle(client: pg.Client): Promise<void> {
   const roles = await readFile(sqlPath('roles.sql'), 'utf8');
   await client.query('BEGIN');
-  await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
   await client.query(roles);
   await client.query(`SELECT ensure_event_partitions(CAST(now() AT TIME ZONE 'UTC' AS date), 3)`);
   await client.query('COMMIT');
@@ -76,22 +111,30 @@ export async function pendingMigrations(database: pg.Pool | string): Promise<rea
 }
 
 async function pendingIn(pool: pg.Pool): Promise<readonly string[]> {
-  const [known, run] = await Promise.all([migrationNames(), appliedNames(pool)]);
+  const [known, run] = await Promise.all([migrationNames(), appliedThrough(pool)]);
   return known.filter((name) => !run.has(name));
 }
 
-async function appliedNames(pool: pg.Pool): Promise<ReadonlySet<string>> {
+async function appliedThrough(pool: pg.Pool): Promise<ReadonlySet<string>> {
   const client = await pool.connect().catch((error: unknown) => {
     throw mapConnectError(error, pool.options.connectionString);
   });
   try {
-    const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE}`);
-    return new Set(rows.map(({ name }) => name));
+    return await appliedNames(client);
   } catch (error) {
-    if (hasSqlState(error, UNDEFINED_TABLE)) return new Set();
     throw mapQueryError(error);
   } finally {
     client.release();
+  }
+}
+
+async function appliedNames(client: pg.ClientBase): Promise<ReadonlySet<string>> {
+  try {
+    const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY name`);
+    return new Set(rows.map(({ name }) => name));
+  } catch (error) {
+    if (hasSqlState(error, UNDEFINED_TABLE)) return new Set();
+    throw error;
   }
 }
 
