@@ -11,6 +11,8 @@ export interface HealthDeps {
   readonly assertTemporalReachable: () => Promise<void>;
   readonly census: Census;
   readonly metrics: Metrics;
+  /** Whether the process is on its way out: then it is to get no more requests. */
+  readonly isEnding?: () => boolean;
   /** Under `npm start`: the worker's page, shown with ours. */
   readonly workerMetricsUrl: string | null;
   readonly log: Log;
@@ -60,7 +62,7 @@ export function createHealth(deps: HealthDeps): Health {
           () => 'down',
         ),
       ]);
-      const ready = state.database === 'up' && state.migrations === 'applied';
+      const ready = state.database === 'up' && state.migrations === 'applied' && deps.isEnding?.() !== true;
       noteChange(ready, state);
       return { ready, ...state, temporal };
     },

@@ -7,20 +7,31 @@ import { buildRefusal } from './refusal.ts';
 
 export interface Listener {
   readonly port: number;
-  /** Answers what is under way, then ends. */
-  close(): Promise<void>;
+  /** Takes nothing new, answers what is under way, then ends: after `drainMs` (5 s) at the latest. */
+  close(drainMs?: number): Promise<void>;
 }
 
 const HEADERS_MS = 10_000;
 /** Longer than the longest wait of a route. */
 const REQUEST_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
+/** How often connections are looked for whose last request has been answered meanwhile. */
+const LOOK_MS = 100;
 const DRAIN_MS = 5_000;
 
-/** @throws `configuration-invalid` when the address is taken. `variable` names the one to change. */
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Names the variable to change when the address is taken. */
+  readonly variable: string;
+  /** Whether the process is on its way out: then callers are told to take another connection for their next request. */
+  readonly isEnding?: () => boolean;
+}
+
+/** @throws `configuration-invalid` when the address is taken. */
 export async function listen(
   handler: RequestListener,
-  { host, port, variable }: { readonly host: string; readonly port: number; readonly variable: string },
+  { host, port, variable, isEnding = () => false }: ListenOptions,
 ): Promise<Listener> {
   const server = createServer(
     {
@@ -32,6 +43,9 @@ export async function listen(
     },
     handler,
   );
+  server.prependListener('request', (_request, response) => {
+    if (isEnding()) response.setHeader('connection', 'close');
+  });
   // Expectations that nobody knows may be passed over (RFC 9110 section 10.1.1).
   server.on('checkExpectation', handler);
   refuseMalformed(server);
@@ -51,11 +65,12 @@ export async function listen(
   });
   return {
     port: (server.address() as AddressInfo).port,
-    async close() {
+    async close(drainMs = DRAIN_MS) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      const looks = setInterval(() => server.closeIdleConnections(), LOOK_MS);
+      const timer = setTimeout(() => server.closeAllConnections(), drainMs);
       await closed;
+      clearInterval(looks);
       clearTimeout(timer);
     },
   };

@@ -47,6 +47,7 @@ import { createIssuerHttp } from './auth/issuer-http.ts';
 import { createIssuerKeys } from './auth/issuer-keys.ts';
 import { createLocalTokenIssuer } from './auth/local-issuer.ts';
 import type { ApiDeps } from './deps.ts';
+import { drainOf } from './drain.ts';
 import { createCensus } from './census.ts';
 import { createHealth } from './health.ts';
 import { createIntake } from './intake.ts';
@@ -69,7 +70,9 @@ await runMain('evergrant api', async () => {
   const policy = refreshPolicyOf(config);
   const log = createLogger({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics(readVersion());
-  const shutdown = createShutdown({ log });
+  const drain = drainOf(config);
+  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs });
+  const isEnding = (): boolean => shutdown.signal.aborted;
 
   // Listening comes first: whoever waits for readiness is told that it is on its way, or what it waits for.
   const doors = [];
@@ -79,6 +82,7 @@ await runMain('evergrant api', async () => {
       host: config.host,
       port,
       variable,
+      isEnding,
     });
     log.info({ host: config.host, port: listener.port, groups }, 'listening');
     doors.push({ door, listener });
@@ -186,12 +190,13 @@ await runMain('evergrant api', async () => {
         log,
       }),
       metrics,
+      isEnding,
       workerMetricsUrl: config.workerMetricsUrl,
       log,
     }),
   };
 
-  for (const { door, listener } of doors) {
+  for (const { door, listener } of doors.toReversed()) {
     const app = createApp(deps, {
       serve: door.groups,
       trustedProxies: config.trustedProxies,
@@ -199,9 +204,10 @@ await runMain('evergrant api', async () => {
     });
     const handle = app.callback();
     door.handler = (request, response) => void handle(request, response);
-    // Registered last, closed first: what is under way still has the database and Temporal.
-    shutdown.onClose(`port ${listener.port}`, () => listener.close());
+    // Registered last, closed first: what is under way still has the database and Temporal, and operators see it end.
+    shutdown.onClose(`port ${listener.port}`, () => listener.close(drain.requestsMs));
   }
+  shutdown.onClose('load balancers', () => clock.sleep(drain.delayMs));
   announceReady(config.publicUrl);
 });
 

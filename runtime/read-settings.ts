@@ -63,6 +63,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     massDeathLimit: env.read('MASS_DEATH_LIMIT', massDeathLimit, defaultRefreshPolicy.massDeathLimit),
     requestTokenTtlMs: env.read('REQUEST_TOKEN_TTL', duration(SECOND, 30 * DAY, '24h'), 24 * HOUR),
     auditRetentionMs: env.read('AUDIT_RETENTION', duration(30 * DAY, 3_650 * DAY, '400d'), 400 * DAY),
+    shutdownDelayMs: env.read('SHUTDOWN_DELAY', duration(0, 5 * MINUTE, '10s'), 0),
     logLevel: env.read('LOG_LEVEL', oneOf(...logLevels), 'info'),
   };
 }

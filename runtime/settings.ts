@@ -63,6 +63,8 @@ export interface Settings {
   readonly massDeathLimit: { readonly count: number; readonly share: number };
   readonly requestTokenTtlMs: number;
   readonly auditRetentionMs: number;
+  /** How long after SIGTERM the API goes on taking requests while it says that it is not ready. */
+  readonly shutdownDelayMs: number;
   readonly logLevel: LogLevel;
 }
 

@@ -11,7 +11,6 @@ import { createConcur } from '../concur/concur.ts';
 import { createDataCentres, originsOf } from '../concur/data-centres.ts';
 import { createHttp } from '../concur/http.ts';
 import { AppError } from '../core/errors.ts';
-import { horizonMs } from '../core/refresh-policy.ts';
 import { createAppStore } from '../db/app-store.ts';
 import { createAppTroubleStore } from '../db/app-trouble.ts';
 import { createConnectionStore } from '../db/connection-store.ts';
@@ -31,7 +30,6 @@ import { createLogger } from '../runtime/logger.ts';
 import { runMain } from '../runtime/main-guard.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { announceReady } from '../runtime/ready.ts';
-import type { Config } from '../runtime/settings.ts';
 import { systemRng } from '../runtime/rng.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { readVersion } from '../runtime/version.ts';
@@ -44,6 +42,7 @@ import { createAppSignals, createAppGuardianCaller } from './app-signals.ts';
 import { createAppSource } from './app-source.ts';
 import { workflowBundle } from './bundle.ts';
 import { createConnects } from './connects.ts';
+import { workerDrainOf } from './drain.ts';
 import { temporalHeartbeat, temporalProgress } from './heartbeat.ts';
 import { createLifecycles } from './lifecycles.ts';
 import { createObserver } from './observer.ts';
@@ -57,17 +56,14 @@ import { repeatDeliveries } from './webhooks/deliver.ts';
 import { createPoster } from './webhooks/post.ts';
 import { CALLS_AT_ONCE, createWorker } from './worker.ts';
 
-/** Under `npm start` the whole tree has 15 s to end. */
-const DEVELOPMENT_DRAIN_MS = 4_500;
-
 await runMain('evergrant worker', async () => {
   const config = loadConfig('worker');
   const clock = systemClock;
   const policy = refreshPolicyOf(config);
   const log = createLogger({ level: config.logLevel, name: 'worker' });
   const metrics = createMetrics(readVersion());
-  const drainMs = drainMsOf(config);
-  const shutdown = createShutdown({ log, deadlineMs: drainMs + 2_000 });
+  const drain = workerDrainOf(config);
+  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs });
   const sdkMetrics = await createSdkMetrics(log);
   installRuntime(log, sdkMetrics.telemetry);
 
@@ -160,7 +156,7 @@ await runMain('evergrant worker', async () => {
     ratePerDataCentre: config.concurRatePerDataCentre,
     deployment,
     holdsPatches,
-    drainMs,
+    drainMs: drain.callsMs,
   });
 
   void keepReconcilerSchedule({ client, taskQueue, clock, log, signal: shutdown.signal });
@@ -208,11 +204,6 @@ await runMain('evergrant worker', async () => {
   announceReady(null);
   log.info({ namespace, taskQueue, dataCentres: dataCentres.names(), ...deployment, holdsPatches }, 'worker is up');
 });
-
-/** Longer than the longest call, so that no answer of SAP Concur is lost to a deployment. */
-function drainMsOf(config: Config): number {
-  return config.mode === 'development' ? DEVELOPMENT_DRAIN_MS : horizonMs(refreshPolicyOf(config)) + 20_000;
-}
 
 async function assertMigrated(pool: Parameters<typeof pendingMigrations>[0]): Promise<void> {
   const pending = await pendingMigrations(pool);
