@@ -11,7 +11,6 @@ import { waitFor } from '../e2e/wait-for.ts';
 import { type Backend, createBackend } from '../integration/backend.ts';
 import { evergrant } from '../integration/cli-terminal.ts';
 import { createDatabaseProxy, type DatabaseProxy } from '../integration/db-proxy.ts';
-import { type BuiltProduct, buildProduct } from '../rig/built-product.ts';
 import { type OwnTemporal, startOwnTemporal } from '../rig/own-temporal.ts';
 import { createChance } from './chance.ts';
 import { findPostgres, type FrozenPostgres } from './frozen-postgres.ts';
@@ -41,7 +40,6 @@ const keys: ConnectionKey[] = [];
 const underWay: Promise<void>[] = [];
 
 let temporal: OwnTemporal;
-let built: BuiltProduct;
 let backend: Backend;
 let proxy: DatabaseProxy;
 let postgres: FrozenPostgres;
@@ -50,8 +48,7 @@ let port: string;
 
 beforeAll(async () => {
   temporal = await startOwnTemporal();
-  built = buildProduct();
-  backend = await createBackend({}, { temporal, built });
+  backend = await createBackend({}, { temporal });
   proxy = await createDatabaseProxy(backend.environment.DATABASE_URL);
   postgres = await findPostgres(backend.database.adminUrl);
   port = String(await freePort());
@@ -69,7 +66,6 @@ afterAll(async () => {
   proxy.mend();
   await proxy.close();
   await backend.close();
-  built.remove();
 }, 60_000);
 
 const startWorker = async () => watched(await backend.startWorker({ ...QUICK, DATABASE_URL: proxy.url }));

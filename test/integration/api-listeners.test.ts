@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../dev/stack/ports.ts';
 import { docsStylesPath, stylesPath } from '../../web/assets.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 
 const EX_CONFIG = 78;
@@ -31,7 +32,7 @@ afterAll(() => database.drop());
 
 async function start({ serve, hasOpsPort, mode = 'development' }: StartOptions) {
   const [port, opsPort] = [await freePort(), await freePort()];
-  const child = spawn(process.execPath, ['--import', 'tsx', 'api/main.ts'], {
+  const child = spawn(process.execPath, [await compiledProgram('api')], {
     env: {
       PATH: process.env.PATH,
       EVERGRANT_MODE: mode,

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../dev/stack/ports.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { evergrant } from './cli-terminal.ts';
 
@@ -29,7 +30,7 @@ async function startApi(databaseUrl: string) {
     PORT: String(port),
     PUBLIC_URL: `http://localhost:${port}`,
   };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'api/main.ts'], {
+  const child = spawn(process.execPath, [await compiledProgram('api')], {
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

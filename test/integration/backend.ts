@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
@@ -24,6 +25,7 @@ import { createVault } from '../../vault/vault.ts';
 import { type CommandResult, connectionWorkflowId, connectUpdate, workflowTypes } from '../../workflows/contract.ts';
 import { buildApp } from '../simulation/builders.ts';
 import type { BuiltProduct } from '../rig/built-product.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 import { createTestTemporal, type TestTemporal } from '../rig/test-temporal.ts';
 
@@ -44,9 +46,9 @@ interface BackendProcess {
 export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
 /**
- * `temporal`: a server that the test has for itself; else a namespace on the run's own. `built`: what its processes run,
- * which start in half the time; else the sources. `database`: one that is no copy of the run's template.
- * `nodeArgs`: options of Node for its processes.
+ * `temporal`: a server that the test has for itself; else a namespace on the run's own. `built`: what its processes run;
+ * else the build that all tests share. `database`: one that is no copy of the run's template. `nodeArgs`: options of
+ * Node for its processes.
  */
 export async function createBackend(
   options: SandboxOptions = {},
@@ -61,6 +63,8 @@ export async function createBackend(
     parts.database ?? createTestDatabase(),
     parts.temporal ?? createTestTemporal(),
     createSandbox(options),
+    // Made here, if at all, as tests measure what they wait for later.
+    parts.built ?? compiledProgram('worker'),
   ]);
   const pool = createPool({ url: database.url, log: silentLog });
   const kek = { kid: 'test', key: new Secret(randomBytes(32).toString('base64url')) };
@@ -107,13 +111,14 @@ export async function createBackend(
   }
 
   /** Resolves when it polls, or listens. */
-  async function startProcess(program: string, env: Readonly<Record<string, string>>): Promise<BackendProcess> {
-    const { built, nodeArgs = [] } = parts;
-    const args = [
-      ...nodeArgs,
-      ...(built === undefined ? ['--import', 'tsx', `${program}.ts`] : [`dist/${program}.js`]),
-    ];
-    const child = spawn(process.execPath, args, {
+  async function startProcess(
+    name: 'api' | 'worker',
+    env: Readonly<Record<string, string>>,
+    built = parts.built,
+  ): Promise<BackendProcess> {
+    const { nodeArgs = [] } = parts;
+    const program = built === undefined ? await compiledProgram(name) : join(built.place, `dist/${name}/main.js`);
+    const child = spawn(process.execPath, [...nodeArgs, program], {
       cwd: built?.place ?? root,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '', ...environment, ...env },
@@ -124,7 +129,7 @@ export async function createBackend(
     const output = (): string => Buffer.concat(chunks).toString();
     await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());
-      child.once('exit', (code) => reject(new Error(`${program} ended with ${code}:\n${output()}`)));
+      child.once('exit', (code) => reject(new Error(`${name} ended with ${code}:\n${output()}`)));
     });
     const started: BackendProcess = {
       pid: child.pid ?? 0,
@@ -207,8 +212,10 @@ export async function createBackend(
     vault,
     connections,
     client: temporal.client,
-    startWorker: (env: Readonly<Record<string, string>> = {}) => startProcess('worker/main', env),
-    startApi: (env: Readonly<Record<string, string>> = {}) => startProcess('api/main', env),
+    /** `version`: another build than that of the other processes. */
+    startWorker: (env: Readonly<Record<string, string>> = {}, version?: Pick<BuiltProduct, 'place'>) =>
+      startProcess('worker', env, version),
+    startApi: (env: Readonly<Record<string, string>> = {}) => startProcess('api', env),
     connect,
     pressConnect,
     handle: (key: ConnectionKey) => temporal.client.workflow.getHandle(connectionWorkflowId(key)),

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionKey } from '../../core/connection.ts';
 import { connectionWorkflowId } from '../../workflows/contract.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { type Backend, createBackend } from './backend.ts';
 import { evergrant } from './cli-terminal.ts';
 
@@ -89,9 +90,10 @@ describe('the program itself', () => {
 });
 
 /** `evergrant` as a process of its own. */
-function run(argv: readonly string[]): Promise<{ readonly code: number | null; readonly out: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...argv], {
+async function run(argv: readonly string[]): Promise<{ readonly code: number | null; readonly out: string }> {
+  const program = await compiledProgram('cli');
+  return await new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...argv], {
       cwd: fileURLToPath(new URL('../../', import.meta.url)),
       env: { PATH: process.env.PATH ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'ignore'],

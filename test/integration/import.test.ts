@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { createBackend, type Backend } from './backend.ts';
 import { evergrant } from './cli-terminal.ts';
 
@@ -61,8 +62,8 @@ function buildRow(index: number) {
 }
 
 /** The command line as a process that can be killed. */
-function startImport() {
-  const args = ['--import', 'tsx', 'cli/main.ts', 'connections', 'import', 'moved', file, '--rate', '1000', '--json'];
+async function startImport() {
+  const args = [await compiledProgram('cli'), 'connections', 'import', 'moved', file, '--rate', '1000', '--json'];
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -100,7 +101,7 @@ describe('an import', () => {
     `of ${ROWS} rows that is killed half way and run again loses none and does none twice`,
     async () => {
       const beganMs = performance.now();
-      const first = startImport();
+      const first = await startImport();
       await untilActive(Math.floor(ROWS / 2));
       first.child.kill('SIGKILL');
       expect(await first.ended).toBeNull();
@@ -108,7 +109,7 @@ describe('an import', () => {
       const atKill = await countActive();
       expect(atKill).toBeLessThan(ROWS - BAD);
 
-      const second = startImport();
+      const second = await startImport();
       expect([await second.ended, second.errors()]).toEqual([
         1,
         expect.stringContaining(`${BAD} lines are not connected`),
@@ -166,7 +167,7 @@ describe('an import', () => {
     'run once more calls Concur for the failed rows alone',
     async () => {
       const before = backend.sandbox.calls({ endpoint: 'token' }).at(-1)?.id ?? 0;
-      const again = startImport();
+      const again = await startImport();
       expect(await again.ended).toBe(1);
       const calls = backend.sandbox.calls({ endpoint: 'token', after: before });
       expect(new Set(calls.map(({ principalId }) => principalId))).toEqual(new Set(principals.slice(0, BAD)));

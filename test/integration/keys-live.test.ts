@@ -12,6 +12,7 @@ import { Secret } from '../../core/secret.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { sealedColumns } from '../../db/sealed-columns.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { type Backend, createBackend } from './backend.ts';
 import { evergrant } from './cli-terminal.ts';
 import { silentLog } from './db-silent-log.ts';
@@ -151,8 +152,8 @@ function refreshOn(): {
 }
 
 /** The command line as a process of its own, to be killed. */
-function startCli(argv: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...argv], {
+async function startCli(argv: readonly string[]): Promise<ChildProcess> {
+  return spawn(process.execPath, [await compiledProgram('cli'), ...argv], {
     cwd: fileURLToPath(new URL('../../', import.meta.url)),
     env: { PATH: process.env.PATH ?? '', ...both },
     stdio: 'ignore',
@@ -194,7 +195,7 @@ describe('keys of an installation that is in use', () => {
     await client.query(`BEGIN; SELECT FROM access_tokens WHERE connection_id IN (${half}) FOR UPDATE`);
     // Nobody's transaction may be idle for longer than ten seconds: this one is kept awake.
     const awake = setInterval(() => void client.query('SELECT 1').catch(() => undefined), 1_000);
-    const killed = startCli(['keys', 'rotate']);
+    const killed = await startCli(['keys', 'rotate']);
     const leftOf = async () => {
       const shown = (await status()) as { to_reseal: number; total: number };
       return shown.to_reseal / shown.total;

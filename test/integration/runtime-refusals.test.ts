@@ -5,6 +5,8 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../core/secret.ts';
@@ -12,25 +14,26 @@ import { assertInstallation } from '../../db/installation.ts';
 import { createPool } from '../../db/pool.ts';
 import { freePort } from '../../dev/stack/ports.ts';
 import { kekFingerprints } from '../../vault/kek.ts';
-import { type BuiltProduct, buildProduct } from '../rig/built-product.ts';
+import { compiledProgram } from '../rig/compiled-product.ts';
 import { createTestDatabase } from '../rig/test-database.ts';
 import { silentLog } from './db-silent-log.ts';
 
 const EX_CONFIG = 78;
 const SECRET = 'sUpErSeCrEt-value';
 const programs = {
-  api: ['dist/api/main.js'],
-  worker: ['dist/worker/main.js'],
-  'command line': ['dist/cli/main.js', 'apps', 'list'],
-  migration: ['dist/cli/main.js', 'migrate'],
+  api: ['api'],
+  worker: ['worker'],
+  'command line': ['cli', 'apps', 'list'],
+  migration: ['cli', 'migrate'],
 } as const;
 type Program = keyof typeof programs;
 
-let product: BuiltProduct;
-beforeAll(() => {
-  product = buildProduct();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'evergrant-refusals-'));
+  await compiledProgram('api');
 }, 180_000);
-afterAll(() => product.remove());
+afterAll(() => rm(folder, { recursive: true }));
 
 interface Ended {
   readonly code: number | null;
@@ -38,10 +41,12 @@ interface Ended {
   readonly err: string;
 }
 
-function run(program: Program, env: Readonly<Record<string, string>>): Promise<Ended> {
-  return new Promise((resolve) => {
-    const options = { cwd: product.place, env: { PATH: process.env.PATH ?? '', ...env }, timeout: 60_000 };
-    const child = execFile(process.execPath, [...programs[program]], options, (_error, out, err) =>
+async function run(program: Program, env: Readonly<Record<string, string>>): Promise<Ended> {
+  const [name, ...args] = programs[program];
+  const path = await compiledProgram(name);
+  return await new Promise((resolve) => {
+    const options = { cwd: folder, env: { PATH: process.env.PATH ?? '', ...env }, timeout: 60_000 };
+    const child = execFile(process.execPath, [path, ...args], options, (_error, out, err) =>
       resolve({ code: child.exitCode, out, err }),
     );
   });
@@ -53,7 +58,7 @@ function namedIn({ err }: Ended): readonly string[] {
 }
 
 function file(name: string, text: string): string {
-  const path = join(product.place, name);
+  const path = join(folder, name);
   writeFileSync(path, text);
   return path;
 }
@@ -185,7 +190,7 @@ describe("another installation's database", () => {
       TEMPORAL_ADDRESS: '127.0.0.1:1',
       PORT: String(port),
       OPS_PORT: String(opsPort),
-      EVERGRANT_HOME: join(product.place, 'no-home'),
+      EVERGRANT_HOME: join(folder, 'no-home'),
     };
   }
 
