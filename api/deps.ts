@@ -42,8 +42,11 @@ export interface AppDirectory {
 
 /** The one way from the API to Temporal. Each throws `temporal-unavailable` within five seconds of silence. */
 export interface LifecycleGateway {
-  /** Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session; null as below. */
-  connect(key: ConnectionKey, sessionId: string): Promise<CommandResult | null>;
+  /**
+   * Starts or joins the workflow and waits, at most 20 s, for the exchange of a completed session; null as below. `isNew`:
+   * its request token makes a connection that was not there before.
+   */
+  connect(key: ConnectionKey, sessionId: string, facts?: { readonly isNew?: boolean }): Promise<CommandResult | null>;
   /**
    * Starts or joins the workflow of a connect whose principal is not known yet, and waits, at most 20 s, for it; null when
    * it failed or goes on: its row says what holds.

@@ -12,6 +12,7 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import type { TypedSearchAttributes } from '@temporalio/common';
 import { AppError, isAppError } from '../core/errors.ts';
 import type { ConnectionKey } from '../core/connection.ts';
 import type { Clock, Log } from '../core/ports.ts';
@@ -37,10 +38,13 @@ import {
   workflowTypes,
 } from '../workflows/contract.ts';
 import type { GatewayCommand, LifecycleGateway } from './deps.ts';
+import { buildFirstAttributes } from './search-attributes.ts';
 import { createRejections, type Rejection } from './rejections.ts';
 
 /** A server that says nothing for so long is away; callers are told within five seconds. */
 const SILENCE_MS = 4_000;
+/** Most updates are answered within this: the server is asked whether it is there only about one that takes longer. */
+const UNASKED_MS = 500;
 
 const GRPC_CANCELLED = 1;
 const GRPC_DEADLINE_EXCEEDED = 4;
@@ -64,13 +68,14 @@ export interface ClosableGateway extends LifecycleGateway {
 
 export function createLifecycleGateway({ client, taskQueue, clock, log }: GatewayDeps): ClosableGateway {
   /** Starts the workflow where none runs: a run that was lost or terminated heals at its next use. */
-  const startOperation = (key: ConnectionKey) =>
+  const startOperation = (key: ConnectionKey, typedSearchAttributes?: TypedSearchAttributes) =>
     new WithStartWorkflowOperation(workflowTypes.connectionLifecycle, {
       workflowId: connectionWorkflowId(key),
       staticSummary: connectionSummary(key),
       taskQueue: lifecycleTaskQueue(taskQueue),
       args: [{ app: key.app, principal: key.principal }],
       workflowIdConflictPolicy: 'USE_EXISTING',
+      ...(typedSearchAttributes !== undefined && { typedSearchAttributes }),
     });
 
   /**
@@ -104,8 +109,9 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
       if (isStillGoing(error) || isRunOver(error)) return null;
       throw isServerTrouble(error) ? unavailable(error) : error;
     });
-    const silence = assertReachable().then(() => update);
-    const answer = await Promise.race([update, silence]);
+    const answered = new AbortController();
+    const silence = clock.sleep(UNASKED_MS, answered.signal).then(assertReachable);
+    const answer = await Promise.race([update, silence.then(() => update)]).finally(() => answered.abort());
     return answer?.settled === false ? null : answer;
   }
 
@@ -131,13 +137,13 @@ export function createLifecycleGateway({ client, taskQueue, clock, log }: Gatewa
     assertReachable,
     close: () => rejections.close(),
 
-    connect: (key, sessionId) =>
+    connect: (key, sessionId, { isNew = false } = {}) =>
       settle(HANDLER_WAIT_MS, () =>
         client.workflow.executeUpdateWithStart(connectUpdate, {
           // Pages that ask again while the exchange goes on add nothing to the history.
           updateId: `connect:${sessionId}:${Math.floor(clock.now() / 30_000)}`,
-          args: [{ sessionId }],
-          startWorkflowOperation: startOperation(key),
+          args: [{ sessionId, ...(isNew && { isNew }) }],
+          startWorkflowOperation: startOperation(key, isNew ? buildFirstAttributes(key) : undefined),
         }),
       ),
 

@@ -16,7 +16,8 @@ export interface AskedBy {
 }
 
 export type Wish =
-  | { readonly kind: 'connect'; readonly sessionId: string }
+  /** `isNew`: there was no connection when its landing page was completed, so nothing else can be due. */
+  | { readonly kind: 'connect'; readonly sessionId: string; readonly isNew?: boolean }
   /** A reader found this version stale; null: whatever is on file. */
   | { readonly kind: 'fresh'; readonly version: number | null }
   | { readonly kind: 'forced'; readonly by?: AskedBy }
@@ -44,6 +45,8 @@ export interface Inbox {
   untilMore(arrivals: number): Promise<void>;
   /** The oldest command; commands go before everything else. */
   nextCommand(): InboxEntry | null;
+  /** Session of a connect that came with a new connection; null: there is none. */
+  newConnect(): string | null;
   /** Connects whose sessions the snapshot cannot show yet. */
   manyToLoad(): readonly InboxEntry[];
   /** The entry that wants a refresh most. */
@@ -94,6 +97,11 @@ export function createInbox(): Inbox {
     arrivals: () => arrivals,
     untilMore: (known) => (arrivals > known ? Promise.resolve() : nextArrival.rung),
     nextCommand: () => entries.find(({ wish }) => wish.kind === 'command') ?? null,
+    newConnect: () => {
+      const isNew = ({ wish }: InboxEntry): boolean => wish.kind === 'connect' && wish.isNew === true;
+      const wish = entries.find(isNew)?.wish;
+      return wish?.kind === 'connect' ? wish.sessionId : null;
+    },
     manyToLoad: () => entries.filter(({ isLoaded }) => !isLoaded),
     nextRefresh: (nowMs) => {
       const wanted = entries.filter((entry) => wantedFromMs(entry) <= nowMs);

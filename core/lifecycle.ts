@@ -81,6 +81,9 @@ export function standstillPauseMs(standstills: number): number {
 /** After so many breakdowns in a row whoever waits is told; a wish that is never settled would keep this run for ever. */
 const PATIENCE = 3;
 
+/** Where request tokens are brought, and everything whose data centre is not known. */
+const LANDING_ZONE = 'glz';
+
 /** Runs until the connection ended, or until a new run shall take over. */
 export async function runLifecycle(
   host: LifecycleHost,
@@ -89,9 +92,8 @@ export async function runLifecycle(
 ): Promise<LifecycleEnd> {
   // A connect that came with the start of the run is in the inbox after a turn, and known to the first reading.
   await Promise.resolve();
-  let snapshot = first ?? (await load(host, inbox));
-  let standstills = 0;
-  let notBeforeMs = 0;
+  let { snapshot, standstills } = first === undefined ? await begin(host, inbox) : { snapshot: first, standstills: 0 };
+  let notBeforeMs = standstills > 0 ? host.now() + standstillPauseMs(standstills) : 0;
   for (;;) {
     if (snapshot === null) return 'unknown-connection';
     host.publish(snapshot);
@@ -126,6 +128,32 @@ export async function runLifecycle(
     const stoodStill = brokeDown || snapshot === null || !hasMoved(before, snapshot);
     standstills = isCall && stoodStill ? standstills + 1 : 0;
     if (standstills > 0) notBeforeMs = host.now() + standstillPauseMs(standstills);
+  }
+}
+
+interface Beginning {
+  readonly snapshot: ConnectionSnapshot | null;
+  /** 1 after a breakdown. */
+  readonly standstills: number;
+}
+
+/**
+ * Begins with the exchange of a new connection, which reads the row itself, and else by reading it: of two rounds
+ * through a worker one is enough. The transaction that begins an exchange looks at everything that the loop would look at.
+ */
+async function begin(host: LifecycleHost, inbox: Inbox): Promise<Beginning> {
+  const sessionId = inbox.newConnect();
+  if (sessionId === null) return { snapshot: await load(host, inbox), standstills: 0 };
+  const known = inbox.manyToLoad();
+  const order = { attemptId: host.nextAttemptId(), sessionId, dataCentre: LANDING_ZONE };
+  try {
+    const snapshot = await attend(host, inbox, () => host.exchange(order));
+    for (const entry of known) entry.isLoaded = true;
+    inbox.noteTry(sessionId);
+    return { snapshot, standstills: 0 };
+  } catch (error) {
+    host.callFailed(error);
+    return { snapshot: await recover(error, host, inbox), standstills: 1 };
   }
 }
 
@@ -207,7 +235,7 @@ export function decideStep(
   const exchange: Step | null =
     pending === undefined || blockedUntilMs > nowMs
       ? null
-      : { do: 'exchange', sessionId: pending.sessionId, dataCentre: pending.dataCentre ?? 'glz', entry: null };
+      : { do: 'exchange', sessionId: pending.sessionId, dataCentre: pending.dataCentre ?? LANDING_ZONE, entry: null };
   // Tokens that an exchange has brought come first: a refresh may have nothing else left, a revoke has to end them too.
   if (exchange !== null && (pending?.nextTryAtMs === ANSWERED || stoodStill)) return exchange;
   if (callsFromMs <= nowMs) {
@@ -258,7 +286,7 @@ async function perform(
   inbox: Inbox,
   snapshot: ConnectionSnapshot,
 ): Promise<ConnectionSnapshot | null | typeof WITHDRAWN> {
-  const dataCentre = snapshot.connection.dataCentre ?? 'glz';
+  const dataCentre = snapshot.connection.dataCentre ?? LANDING_ZONE;
   switch (step.do) {
     case 'command':
       return await host.command(step.order);

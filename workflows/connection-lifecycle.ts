@@ -30,6 +30,7 @@ import {
   appRestoredSignal,
   type CommandInput,
   type CommandResult,
+  type ConnectInput,
   connectionWorkflowId,
   connectUpdate,
   ensureFreshUpdate,
@@ -80,7 +81,7 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   setHandler(statusQuery, () => (current === null ? null : resourceOf(current)), {
     description: 'The connection as the workflow sees it.',
   });
-  setHandler(connectUpdate, ({ sessionId }) => waitFor(inbox.push({ kind: 'connect', sessionId })), {
+  setHandler(connectUpdate, (given) => waitFor(inbox.push(connectWish(given))), {
     validator: (given) => assertText('sessionId', maybe(given)?.sessionId),
     description: 'Exchanges the request token of a completed connect session.',
   });
@@ -235,6 +236,12 @@ function resourceOf(snapshot: ConnectionSnapshot): ReturnType<typeof buildConnec
 }
 
 const MAX_TEXT = 256;
+
+function connectWish({ sessionId, isNew }: ConnectInput): Wish {
+  // replay-tested: 2026-11-21, with the histories of connects from before.
+  if (isNew === true && patched('exchange-first')) return { kind: 'connect', sessionId, isNew };
+  else return { kind: 'connect', sessionId };
+}
 
 /** Input from operators comes as anything: what is not usable is left out, not refused. */
 function commandWish(name: CommandName, given: CommandInput | undefined): Wish {

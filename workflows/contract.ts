@@ -97,6 +97,8 @@ export interface CommandInput {
 
 export interface ConnectInput {
   readonly sessionId: string;
+  /** Its request token makes a connection that was not there before: a run that starts with it begins with the exchange. */
+  readonly isNew?: boolean;
 }
 
 export interface EnsureFreshInput {

@@ -71,7 +71,10 @@ export function completeLanding(deps: CompleteDeps): Step {
           workflowId: connectionWorkflowId(key),
         }),
     );
-    if (result.outcome === 'completed') poker.poke(session);
+    if (result.outcome === 'completed') {
+      const isNew = session.kind === 'request-token' && result.result?.state === 'connecting';
+      poker.poke(session, { isNew });
+    }
     return result;
   }
 

@@ -228,14 +228,15 @@ export async function connect(world: World, requestToken?: string): Promise<void
     policy,
     workflowId: WORKFLOW_ID,
   } as const;
+  let isNew = false;
   try {
-    await outsideStore.transact(KEY, (aggregate) => {
+    isNew = await outsideStore.transact(KEY, (aggregate) => {
       const sessions = [...aggregate.sessions, session];
       const { result, changes } = acceptConnect({ ...aggregate, sessions }, input);
-      return { result, changes: { ...changes, sessions: [session] } };
+      return { result: result.state === 'connecting', changes: { ...changes, sessions: [session] } };
     });
   } catch {
     // The page says that it did not work; it may have worked all the same.
   }
-  if (prng.chance(0.85)) runs.wish({ kind: 'connect', sessionId: id });
+  if (prng.chance(0.85)) runs.wish({ kind: 'connect', sessionId: id, isNew });
 }

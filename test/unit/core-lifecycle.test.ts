@@ -1,5 +1,5 @@
 /** The loop of a connection. Longer than 300 lines: each step and each interruption has its case. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from '../../core/connection.ts';
 import { createInbox, type Wish } from '../../core/inbox.ts';
 import { decideStep, standstillPauseMs } from '../../core/lifecycle.ts';
@@ -166,6 +166,35 @@ describe('the life of a connection', () => {
     expect(state()).toBe('active');
     await world.clock.advance(110 * MINUTE);
     expect(world.concur.sent('refreshTokens')).toHaveLength(2);
+  });
+
+  it('of a new connection reads the row in the exchange, and reads it again after a breakdown', async () => {
+    world.connect(buildConnecting());
+    world.concur.always('exchangeRequestToken', () => tokens());
+    world.concur.always('fetchPrincipal', () =>
+      success({ id: KEY.principal, type: 'company', name: 'Muster AG', domain: null }),
+    );
+    const whole = startLifecycle(world);
+    const entry = whole.wish({ kind: 'connect', sessionId: 's1', isNew: true });
+    await world.clock.advance(SECOND);
+    expect(entry.settled).toBe(true);
+    expect(state()).toBe('active');
+    expect(whole.steps.map((one) => one.do)).toEqual(['exchange', 'sleep']);
+
+    const broken = createActivityWorld();
+    broken.connect(buildConnecting());
+    broken.concur.always('exchangeRequestToken', () => tokens());
+    vi.spyOn(broken.activities, 'exchangeRequestToken').mockRejectedValueOnce(new Error('a bug of ours'));
+    broken.concur.always('fetchPrincipal', () =>
+      success({ id: KEY.principal, type: 'company', name: 'Muster AG', domain: null }),
+    );
+    const run = startLifecycle(broken);
+    const waiting = run.wish({ kind: 'connect', sessionId: 's1', isNew: true });
+    await broken.clock.advance(5 * SECOND);
+    expect(waiting.settled).toBe(true);
+    expect(broken.store.one(KEY).connection.state).toBe('active');
+    expect(run.steps.map((one) => one.do)).toEqual(['exchange', 'load', 'sleep', 'exchange', 'sleep']);
+    expect(broken.concur.sent('exchangeRequestToken')).toHaveLength(1);
   });
 
   it('of nobody that exists is over at once', async () => {

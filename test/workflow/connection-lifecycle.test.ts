@@ -81,6 +81,21 @@ describe('a connect', () => {
     expect(await handle.query(statusQuery)).toMatchObject({ state: 'active', upkeep: 'warm', data_center: 'us2' });
   });
 
+  it('needs one round through a worker where the connection is new, and reads the row first where nobody says so', async () => {
+    const activities = async ({ handle }: ConnectionRig): Promise<readonly unknown[]> => {
+      const { events } = await handle.fetchHistory();
+      return (events ?? []).flatMap(
+        ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? [],
+      );
+    };
+    const told = await startConnected();
+    expect(await activities(told)).toEqual(['exchangeRequestToken']);
+    await told.close();
+    const untold = await start();
+    expect(await untold.connect(undefined, { isTold: false })).toMatchObject({ state: 'active', version: 1 });
+    expect(await activities(untold)).toEqual(['loadConnection', 'exchangeRequestToken']);
+  });
+
   it('ends with connect-failed when Concur rejects the request token', async () => {
     const { connect, connection, handle } = await start();
     expect(await connect('no-such-token')).toMatchObject({ settled: true, state: 'connect-failed' });

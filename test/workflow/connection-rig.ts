@@ -142,8 +142,8 @@ export async function createConnectionRig(options: RigOptions) {
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
 
-  /** What the API does once the landing page is completed. */
-  async function connect(requestToken?: string): Promise<CommandResult> {
+  /** What the API does once the landing page is completed. `isTold`: the workflow hears that the connection is new. */
+  async function connect(requestToken?: string, { isTold = true } = {}): Promise<CommandResult> {
     // Waiting for a run to end may have skipped years.
     clock.advanceTo(await env.currentTimeMs());
     const token =
@@ -165,7 +165,7 @@ export async function createConnectionRig(options: RigOptions) {
       failure: null,
     };
     await store.transact(key, () => ({ result: null, changes: { sessions: [session] } }));
-    await store.transact(key, (aggregate) =>
+    const { state } = await store.transact(key, (aggregate) =>
       acceptConnect(aggregate, {
         key,
         sessionId,
@@ -178,7 +178,7 @@ export async function createConnectionRig(options: RigOptions) {
       }),
     );
     return await env.client.workflow.executeUpdateWithStart(connectUpdate, {
-      args: [{ sessionId }],
+      args: [{ sessionId, ...(state === 'connecting' && isTold && { isNew: true }) }],
       startWorkflowOperation: startOperation(),
     });
   }
