@@ -5,6 +5,7 @@ import { freePort, LOOPBACK } from '../dev/stack/ports.ts';
 import { waitFor } from '../test/e2e/wait-for.ts';
 import type { Backend } from '../test/integration/backend.ts';
 import type { Benchmark, Effort, Findings } from './benchmark.ts';
+import { countCpu, type CpuShares, perPiece } from './cpu-shares.ts';
 import { inLanes } from './in-lanes.ts';
 import { interleave } from './interleave.ts';
 import type { Place } from './place.ts';
@@ -37,7 +38,7 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
   const { rounds, count } = isQuick ? { rounds: 2, count: 60 } : { rounds: 5, count: 300 };
   const port = await freePort();
   const env = { PORT: String(port), PUBLIC_URL: `http://localhost:${port}`, TRUSTED_PROXIES: LOOPBACK };
-  await Promise.all([
+  const [api, worker] = await Promise.all([
     backend.startApi({ ...env, NODE_ENV: 'production' }),
     backend.startWorker({ CONCUR_RATE_PER_DATACENTER: '10000', NODE_ENV: 'production' }),
   ]);
@@ -45,18 +46,21 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
   const database = new pg.Pool({ connectionString: backend.database.adminUrl, max: 1 });
   database.on('error', () => undefined);
   try {
-    const evergrant = async (): Promise<number> => {
+    const evergrant = async (): Promise<Round> => {
       const pages = await inLanes(LANES, Array.from({ length: count }), () => openLanding(backend, port));
       const before = await countActive(database);
+      const used = countCpu(place, { api: api.pid, worker: worker.pid });
       const startedAtMs = performance.now();
       await inLanes(LANES, pages, complete);
       await waitFor('all connections to be active', DONE_MS, async () =>
         (await countActive(database)) >= before + count ? true : null,
       );
-      return (count * 1_000) / (performance.now() - startedAtMs);
+      const rate = (count * 1_000) / (performance.now() - startedAtMs);
+      return { rate, cpu: perPiece(used(), count) };
     };
-    const bare = async (): Promise<number> => {
+    const bare = async (): Promise<Round> => {
       const before = await rival.calls();
+      const used = countCpu(place, { worker: rival.pid });
       const startedAtMs = performance.now();
       await inLanes(LANES, Array.from({ length: count }), async () => {
         await place.client.workflow.signalWithStart('connectOnce', {
@@ -67,14 +71,17 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
         });
       });
       await waitFor('all activities', DONE_MS, async () => ((await rival.calls()) >= before + count ? true : null));
-      return (count * 1_000) / (performance.now() - startedAtMs);
+      const rate = (count * 1_000) / (performance.now() - startedAtMs);
+      return { rate, cpu: perPiece(used(), count) };
     };
     say('warming up');
     await evergrant();
     await bare();
     say(`${rounds} rounds of ${count} each`);
-    const rates = await interleave(rounds, { evergrant, bare });
-    const { evergrant: ours = [], bare: theirs = [] } = rates;
+    const measured = await interleave(rounds, { evergrant, bare });
+    const ours = (measured.evergrant ?? []).map(({ rate }) => rate);
+    const theirs = (measured.bare ?? []).map(({ rate }) => rate);
+    const cpuOf = (name: string): number[] => (measured[name] ?? []).map(({ cpu }) => cpu.sum ?? Number.NaN);
     return {
       claims: [
         {
@@ -82,10 +89,16 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
           measured: spreadOf(ratios(ours, theirs)),
           target: { sense: '>=', value: 0.5 },
         },
+        {
+          what: 'bare / Evergrant, CPU time of all processes for a connect',
+          measured: spreadOf(ratios(cpuOf('bare'), cpuOf('evergrant'))),
+          target: null,
+        },
+        { what: 'Evergrant, CPU ms of a connect', measured: spreadOf(cpuOf('evergrant')), target: null },
         { what: 'Evergrant, connects/s', measured: spreadOf(ours), target: null },
         { what: 'bare signal-with-start and empty activity, connects/s', measured: spreadOf(theirs), target: null },
       ],
-      raw: { connectsPerSecond: rates, connectsPerRound: count, lanes: LANES },
+      raw: { rounds: measured, connectsPerRound: count, lanes: LANES },
       notes: [
         `${LANES} at a time, from the POST of the landing page over HTTP until the row says active: session, exchange at the ` +
           'sandbox, identity, company, tokens sealed and saved, audit. Temporal keeps its data in memory, PostgreSQL on the disk.',
@@ -94,6 +107,13 @@ async function measure({ isQuick, say }: Effort, place: Place, backend: Backend)
   } finally {
     await database.end();
   }
+}
+
+interface Round {
+  /** Connects per second. */
+  readonly rate: number;
+  /** CPU milliseconds of a connect. */
+  readonly cpu: CpuShares;
 }
 
 interface LandingPage {
