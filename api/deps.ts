@@ -9,7 +9,6 @@ import type { App, CodeStore, ConnectionStore, SessionStore } from '../core/stor
 import type { CommandResult } from '../workflows/contract.ts';
 import type { Intake } from './intake-port.ts';
 import type { Scope } from './schemas/operation.ts';
-import type { TokenResource } from './schemas/resources.ts';
 
 export interface ApiDeps {
   readonly clock: Clock;
@@ -84,12 +83,15 @@ export interface GatewayCommand {
   readonly correlationId?: string | null;
 }
 
+/** Gives tokens as the body of their answer, the resource Token in JSON. */
 export interface TokenReader {
   /**
    * A token that works, from memory, from the database, or after a refresh. Throws the problem of the connection's
    * state; `not-found` for an unknown one.
    */
-  read(key: ConnectionKey, minTtlMs: number, reader: Act): Promise<TokenResource>;
+  read(key: ConnectionKey, minTtlMs: number, reader: Act): Promise<string>;
+  /** The same if memory has it, at once; null: nothing was done. */
+  maybeFromMemory(key: ConnectionKey, minTtlMs: number, reader: Act): string | null;
 }
 
 /** Who calls: a client of the partner API, with what its token and its registration both allow. */
@@ -109,6 +111,11 @@ export interface Authenticator {
    * Throws `unauthenticated`, `rate-limited`, and `provider-unavailable` when its issuer can't be asked for its keys.
    */
   authenticate(bearer: string, from: { readonly address: string; readonly cost: number }): Promise<Caller>;
+  /**
+   * The caller if all that is asked about is in memory, and `admits` takes it: then the request counts `cost`. Null
+   * otherwise: nothing was done or counted, and `authenticate` says what is to be said.
+   */
+  maybeKnown(bearer: string, cost: number, admits: (caller: Caller) => boolean): Caller | null;
   /** Counts a request without any bearer token. Throws `rate-limited` when too many such came from there. */
   refuse(address: string): void;
 }

@@ -35,7 +35,7 @@ import { kekFingerprints } from '../vault/kek.ts';
 import { createLocalIssuer } from '../vault/local-issuer.ts';
 import { createKeyWatch } from '../vault/key-watch.ts';
 import { createVault } from '../vault/vault.ts';
-import { createApp } from './app.ts';
+import { createHandler } from './app.ts';
 import { createAppDirectory } from './app-directory.ts';
 import { applyApps } from './apply-apps.ts';
 import { createAuthenticator } from './auth/authenticator.ts';
@@ -197,13 +197,11 @@ await runMain('evergrant api', async () => {
   };
 
   for (const { door, listener } of doors.toReversed()) {
-    const app = createApp(deps, {
+    door.handler = createHandler(deps, {
       serve: door.groups,
       trustedProxies: config.trustedProxies,
       measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
     });
-    const handle = app.callback();
-    door.handler = (request, response) => void handle(request, response);
     // Registered last, closed first: what is under way still has the database and Temporal, and operators see it end.
     shutdown.onClose(`port ${listener.port}`, () => listener.close(drain.requestsMs));
   }

@@ -1,5 +1,8 @@
 /** The only projection from an error to what leaves the process over HTTP: RFC 9457. */
 import { AppError, type ErrorCode, errorTable, isAppError } from '../core/errors.ts';
+import type { Log } from '../core/ports.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
 
 export interface Problem {
   readonly type: string;
@@ -15,6 +18,20 @@ export interface Problem {
 
 /** Seconds that a caller is asked to wait when nobody knows better. */
 const DEFAULT_RETRY_SECONDS = 5;
+
+/** What the caller of a request that ended in `thrown` is told, written down for ourselves. */
+export function noteProblem(
+  log: Log,
+  thrown: unknown,
+  requestId: string,
+): { readonly error: AppError; readonly problem: Problem; readonly headers: Readonly<Record<string, string>> } {
+  const error = toAppError(thrown);
+  if (errorTable[error.code].kind === 'defect' || error.code === 'configuration-invalid') {
+    log.error({ err: error, request_id: requestId }, 'a request failed on our side');
+  } else log.debug({ code: error.code, details: error.details, request_id: requestId }, 'problem');
+  const headers = { ...buildProblemHeaders(error), 'cache-control': 'no-store' };
+  return { error, problem: buildProblem(error, requestId), headers };
+}
 
 /** Anything that is thrown, as an error with a code: what nobody meant to throw is `internal`. */
 export function toAppError(error: unknown): AppError {

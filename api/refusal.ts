@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AppError } from '../core/errors.ts';
 import { pickRequestId } from './middleware/request-id.ts';
-import { buildProblem, buildProblemHeaders } from './problem.ts';
+import { buildProblem, buildProblemHeaders, PROBLEM_TYPE } from './problem.ts';
 
 export interface Refusal {
   readonly status: number;
@@ -18,7 +18,7 @@ export function buildRefusal(error: AppError, givenRequestId = ''): Refusal {
     status: problem.status,
     headers: {
       'x-request-id': requestId,
-      'content-type': 'application/problem+json',
+      'content-type': PROBLEM_TYPE,
       'cache-control': 'no-store',
       ...buildProblemHeaders(error),
     },

@@ -7,9 +7,15 @@ import type { Secret } from '../core/secret.ts';
 import type { Notices } from '../core/stores.ts';
 import { BoundedMap } from './bounded-map.ts';
 
+/** The answer to a reader, but for the seconds left, which stand between the two. */
+export interface TokenBody {
+  /** Holds the token. */
+  readonly before: Secret;
+  readonly after: string;
+}
+
 export interface CachedToken {
-  readonly accessToken: Secret;
-  readonly tokenType: 'Bearer' | 'OAuth';
+  readonly body: TokenBody;
   /** The row as it was when the token was read. */
   readonly connection: Connection;
 }

@@ -8,6 +8,7 @@ import type { Connection, ConnectionKey } from '../core/connection.ts';
 import { formatTime } from '../core/connection-resource.ts';
 import type { Clock, Vault } from '../core/ports.ts';
 import { isFresh, LEAST_INTERVAL_MS, type RefreshPolicy } from '../core/refresh-policy.ts';
+import { Secret } from '../core/secret.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
 import type { ConnectionStore } from '../core/stores.ts';
 import type { CommandResult } from '../workflows/contract.ts';
@@ -15,7 +16,7 @@ import { problemOfState } from './connection-problems.ts';
 import type { AppDirectory, LifecycleGateway, TokenReader } from './deps.ts';
 import type { ReadRecorder } from './read-recorder.ts';
 import type { TokenResource } from './schemas/resources.ts';
-import type { CachedToken, Fill, TokenCache } from './token-cache.ts';
+import type { CachedToken, Fill, TokenBody, TokenCache } from './token-cache.ts';
 
 /** A reader of a stale token waits so long for its refresh. */
 const MOST_WAIT_MS = 19_500;
@@ -76,7 +77,7 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
       const { connection, token } = stored;
       if (token === null || !handsOut(connection)) return { connection, token: null };
       const accessToken = await vault.open(token.sealed, sealContexts.accessToken(connection.id, token.attemptId));
-      opened = { accessToken, tokenType: token.tokenType, connection };
+      opened = { body: buildBody(accessToken, token.tokenType, connection), connection };
       return { connection, token: opened };
     } finally {
       fill.end(opened, clock.now());
@@ -128,21 +129,21 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
     return asked;
   }
 
-  function answer(key: ConnectionKey, token: CachedToken, source: TokenSource, reader: Act): TokenResource {
+  function answer(key: ConnectionKey, token: CachedToken, source: TokenSource, reader: Act): string {
     const nowMs = clock.now();
-    deps.reads.note(key, token.connection.version, reader, nowMs);
+    const { connection, body } = token;
+    deps.reads.note(key, connection.version, reader, nowMs);
     deps.count(key.app, source);
-    const { connection } = token;
     const expiresAtMs = connection.accessTokenExpiresAtMs ?? nowMs;
-    return {
-      access_token: token.accessToken.reveal(),
-      token_type: token.tokenType,
-      expires_at: formatTime(expiresAtMs),
-      expires_in: Math.max(0, Math.floor((expiresAtMs - nowMs) / 1_000)),
-      geolocation: connection.geolocation ?? '',
-      scope: connection.scope ?? '',
-      version: connection.version,
-    };
+    const secondsLeft = Math.max(0, Math.floor((expiresAtMs - nowMs) / 1_000));
+    return `${body.before.reveal()}${secondsLeft}${body.after}`;
+  }
+
+  function maybeFromMemory(key: ConnectionKey, minTtlMs: number, reader: Act): string | null {
+    const nowMs = clock.now();
+    const remembered = cache.trusted(key, nowMs);
+    if (remembered === null || !isFresh(policy, remembered.connection, nowMs, minTtlMs)) return null;
+    return answer(key, remembered, 'memory', reader);
   }
 
   async function refuse(connection: Connection): Promise<never> {
@@ -161,11 +162,10 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
   }
 
   return {
+    maybeFromMemory,
     async read(key, minTtlMs, reader) {
-      const remembered = cache.trusted(key, clock.now());
-      if (remembered !== null && isFresh(policy, remembered.connection, clock.now(), minTtlMs)) {
-        return answer(key, remembered, 'memory', reader);
-      }
+      const remembered = maybeFromMemory(key, minTtlMs, reader);
+      if (remembered !== null) return remembered;
       const deadlineMs = clock.monotonic() + MOST_WAIT_MS;
       let { found, source } = await findOrLastKnown(key, minTtlMs);
       let knownVersion = 0;
@@ -194,6 +194,25 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
       }
       return await refuse(found.connection);
     },
+  };
+}
+
+/** {@link TokenResource} in JSON, cut where the seconds left stand: all else is the same for every reader of a version. */
+function buildBody(accessToken: Secret, tokenType: TokenResource['token_type'], connection: Connection): TokenBody {
+  const { accessTokenExpiresAtMs, geolocation, scope, version } = connection;
+  const before = {
+    access_token: accessToken.reveal(),
+    token_type: tokenType,
+    expires_at: formatTime(accessTokenExpiresAtMs ?? 0),
+  } satisfies Partial<TokenResource>;
+  const after = {
+    geolocation: geolocation ?? '',
+    scope: scope ?? '',
+    version,
+  } satisfies Omit<TokenResource, keyof typeof before | 'expires_in'>;
+  return {
+    before: new Secret(`${JSON.stringify(before).slice(0, -1)},"expires_in":`),
+    after: `,${JSON.stringify(after).slice(1)}`,
   };
 }
 

@@ -78,8 +78,7 @@ export function createAuthenticator(deps: {
     const { verified } = entry;
     const ceiling = verified.ceiling ?? (await clients.maybeOne(verified.clientId));
     if (ceiling === null) throw refused('Its client is unknown, expired or revoked.');
-    if (entry.built?.ceiling !== ceiling) entry.built = { ceiling, caller: buildCaller(verified, ceiling) };
-    return entry.built.caller;
+    return callerOf(entry, ceiling);
   }
 
   return {
@@ -93,8 +92,22 @@ export function createAuthenticator(deps: {
         throw error;
       }
     },
+    maybeKnown(token, cost, admits) {
+      const entry = maybeKnown(digestOf(token));
+      if (entry === null) return null;
+      const { verified } = entry;
+      const ceiling = verified.ceiling ?? clients.maybeKnown(verified.clientId);
+      if (ceiling === null) return null;
+      const caller = callerOf(entry, ceiling);
+      return admits(caller) && limits.tryRequest(caller.clientId, cost) ? caller : null;
+    },
     refuse: (address) => limits.countRefusal(address),
   };
+}
+
+function callerOf(entry: KnownToken, ceiling: Ceiling): Caller {
+  if (entry.built?.ceiling !== ceiling) entry.built = { ceiling, caller: buildCaller(entry.verified, ceiling) };
+  return entry.built.caller;
 }
 
 /** In one call where Node has it (from 20.12): half the time. */

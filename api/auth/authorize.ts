@@ -19,6 +19,11 @@ const principalParams = z.object({ principal: principalId });
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
+/** The bearer token in an `authorization` header (RFC 6750 section 2.1). */
+export function bearerOf(authorization: string): string | undefined {
+  return BEARER.exec(authorization)?.[1];
+}
+
 /** The token is good, but not for this (RFC 6750 section 3.1). */
 export function beyondToken(message: string, scope?: Scope): AppError {
   const details = { challenge: 'insufficient_scope', ...(scope === undefined ? {} : { scope }) };
@@ -30,7 +35,7 @@ export function authenticate({ authenticator }: Pick<ApiDeps, 'authenticator'>, 
   return async (ctx, next) => {
     const address = ctx.request.ip;
     const given = ctx.get('authorization');
-    const bearer = BEARER.exec(given)?.[1];
+    const bearer = bearerOf(given);
     if (bearer === undefined) {
       authenticator.refuse(address);
       const details = /^Bearer\b/i.test(given) ? {} : { challenge: 'none' };

@@ -25,6 +25,8 @@ const STRANGER: BucketSettings = { perSecond: 50, burst: 1_000, capacity: 10_000
 export interface CallerLimits {
   /** Counts a request of a client. Throws `rate-limited`. */
   countRequest(clientId: string, cost: number): void;
+  /** The same, but says so: false for too many, and nothing is counted. */
+  tryRequest(clientId: string, cost: number): boolean;
   /** Before a token that nobody has seen yet is looked at. Throws `rate-limited`. */
   assertMayTry(address: string): void;
   /** Counts a request without a token that holds. Throws `rate-limited` when there were too many before. */
@@ -42,6 +44,7 @@ export function createCallerLimits(
   const strangers = new TokenBuckets(stranger, clock);
   return {
     countRequest: (clientId, cost) => assertNow(clients.take(clientId, cost), 'This client asks too often.'),
+    tryRequest: (clientId, cost) => clients.take(clientId, cost) === 0,
     assertMayTry: (address) => assertNow(strangers.waitFor(networkOf(address), 1), TOO_MANY_REFUSALS),
     countRefusal: (address) => assertNow(strangers.take(networkOf(address), 1), TOO_MANY_REFUSALS),
   };

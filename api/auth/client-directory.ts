@@ -11,6 +11,8 @@ import type { ApiClient, ClientStore, Notices } from '../../core/stores.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
 const KEEP_MS = 4_000;
+/** A client in use is read again from this age, so that nobody has to wait for it. */
+const RENEW_MS = 3_000;
 /** How long a client is believed to be unchanged while the database can't be asked. */
 const OUTAGE_BOUND_MS = 15 * 60_000;
 /** A database that says nothing for so long is taken for away, if the client is known. */
@@ -20,6 +22,8 @@ const CAPACITY = 10_000;
 export interface ClientDirectory {
   /** The client unless it is unknown, expired or revoked. Throws `database-unavailable`. */
   maybeOne(id: string): Promise<ApiClient | null>;
+  /** The same from memory, while what is there needs no other look; null: `maybeOne` has to be asked. */
+  maybeKnown(id: string): ApiClient | null;
   close(): void;
 }
 
@@ -103,13 +107,25 @@ export function createClientDirectory(deps: {
     return entries.get(id) === entry ? entry.client : await read(id);
   }
 
+  function ifValid(client: ApiClient | null): ApiClient | null {
+    if (client === null || client.revokedAtMs !== null) return null;
+    return client.expiresAtMs !== null && client.expiresAtMs <= clock.now() ? null : client;
+  }
+
   return {
     async maybeOne(id) {
       // Ids come out of tokens that nobody has verified yet.
       if (!/^[\x21-\x7e]{1,128}$/.test(id)) return null;
-      const client = await find(id);
-      if (client === null || client.revokedAtMs !== null) return null;
-      return client.expiresAtMs !== null && client.expiresAtMs <= clock.now() ? null : client;
+      return ifValid(await find(id));
+    },
+    maybeKnown(id) {
+      const entry = entries.get(id);
+      if (entry === undefined) return null;
+      const ageMs = clock.monotonic() - entry.readAtMs;
+      if (ageMs >= KEEP_MS) return null;
+      // What goes wrong with it is told to whoever has to wait for it.
+      if (ageMs >= RENEW_MS && !reading.has(id)) read(id).catch(() => undefined);
+      return ifValid(entry.client);
     },
     close: unsubscribe,
   };

@@ -10,7 +10,7 @@ export const acceptable: Step = (ctx, next) => {
   return next() as Promise<void>;
 };
 
-/** What nearly everybody sends needs no reading. */
-function takesJson(accept: string): boolean {
-  return accept === '' || accept === '*/*' || accept === 'application/json';
+/** What nearly everybody sends needs no reading: all, or JSON before anything else. */
+export function takesJson(accept: string): boolean {
+  return accept === '' || accept === '*/*' || /^application\/json(,|$)/.test(accept);
 }

@@ -14,6 +14,7 @@ export function requestId(rng: Pick<Rng, 'uuid'>): Step {
   };
 }
 
-export function pickRequestId(given: string, makeUuid: () => string): string {
-  return /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : makeUuid();
+/** `given`: the header, as Node has it. */
+export function pickRequestId(given: string | readonly string[] | undefined, makeUuid: () => string): string {
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : makeUuid();
 }

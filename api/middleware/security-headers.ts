@@ -25,15 +25,24 @@ export function buildPagePolicy({
 
 const PLAIN_POLICY = buildPagePolicy();
 
-export function securityHeaders(options: { readonly isHttps: boolean }): Step {
+/** In the order in which they are sent. */
+export function buildSecurityHeaders(options: {
+  readonly isHttps: boolean;
+}): readonly (readonly [name: string, value: string])[] {
+  return [
+    ['x-content-type-options', 'nosniff'],
+    ['referrer-policy', 'no-referrer'],
+    ['x-frame-options', 'DENY'],
+    ['cross-origin-opener-policy', 'same-origin'],
+    ['cross-origin-resource-policy', 'same-origin'],
+    ['content-security-policy', PLAIN_POLICY],
+    ...(options.isHttps ? [['strict-transport-security', 'max-age=31536000; includeSubDomains'] as const] : []),
+  ];
+}
+
+export function securityHeaders(headers: ReturnType<typeof buildSecurityHeaders>): Step {
   return (ctx, next) => {
-    ctx.set('x-content-type-options', 'nosniff');
-    ctx.set('referrer-policy', 'no-referrer');
-    ctx.set('x-frame-options', 'DENY');
-    ctx.set('cross-origin-opener-policy', 'same-origin');
-    ctx.set('cross-origin-resource-policy', 'same-origin');
-    ctx.set('content-security-policy', PLAIN_POLICY);
-    if (options.isHttps) ctx.set('strict-transport-security', 'max-age=31536000; includeSubDomains');
+    for (const [name, value] of headers) ctx.set(name, value);
     return next() as Promise<void>;
   };
 }

@@ -10,6 +10,10 @@ import { connectionParams, rejectionBody, tokenQuery } from '../schemas/inputs.t
 import { tokenResource } from '../schemas/resources.ts';
 import { oneConnection } from './resource.ts';
 
+/** Pattern of the route that is read most; `fast-read.ts` answers most of it. */
+export const TOKEN_ROUTE = '/v1/apps/:app/connections/:principal/token';
+export const TOKEN_SCOPE = 'tokens:read';
+
 /** However many callers report it: one report of a version is enough for a while. */
 const REPORT_EVERY_MS = 60_000;
 const MOST_REPORTS = 50_000;
@@ -22,25 +26,27 @@ function readToken(deps: ApiDeps): Route {
   const query = queryInput(tokenQuery);
   return {
     method: 'get',
-    path: '/v1/apps/:app/connections/:principal/token',
+    path: TOKEN_ROUTE,
     operation: {
       id: 'readToken',
       summary: 'An access token that works',
       description: 'A stale token is refreshed first; all who wait share one refresh.',
-      scope: 'tokens:read',
+      scope: TOKEN_SCOPE,
       params: connectionParams,
       query: tokenQuery,
       answers: [{ status: 200, description: 'The token', body: tokenResource }],
     },
     steps: [
       authenticate(deps, TOKEN_READ_COST),
-      requireScope('tokens:read'),
+      requireScope(TOKEN_SCOPE),
       requireApp,
       requirePrincipal,
       query.read,
       async (ctx) => {
         ctx.set('cache-control', 'no-store');
-        ctx.body = await deps.tokens.read(keyOf(ctx), (query.get(ctx).min_ttl ?? 0) * 1_000, actOf(ctx));
+        const body = await deps.tokens.read(keyOf(ctx), (query.get(ctx).min_ttl ?? 0) * 1_000, actOf(ctx));
+        ctx.type = 'json';
+        ctx.body = body;
       },
     ],
   };

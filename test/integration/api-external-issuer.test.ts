@@ -50,7 +50,7 @@ function build(over: Partial<ExternalIssuerSettings> & { readonly jwksUri?: stri
   const keys = createIssuerKeys({ issuer: settings.issuer, jwksUri, http, clock, log: silentLog });
   const { authenticate } = createAuthenticator({
     issuers: [createExternalIssuer({ settings, keys, clock })],
-    clients: { maybeOne: async () => null, close: () => undefined },
+    clients: { maybeOne: async () => null, maybeKnown: () => null, close: () => undefined },
     clock,
     limits: createCallerLimits(clock),
   });

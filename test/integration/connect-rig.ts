@@ -10,7 +10,7 @@ import { clientAddress } from '../../api/middleware/client-address.ts';
 import { problems } from '../../api/middleware/problems.ts';
 import { requestId } from '../../api/middleware/request-id.ts';
 import { routing } from '../../api/middleware/routing.ts';
-import { securityHeaders } from '../../api/middleware/security-headers.ts';
+import { buildSecurityHeaders, securityHeaders } from '../../api/middleware/security-headers.ts';
 import type { RequestState, RouteFacts } from '../../api/route.ts';
 import { createAssetRoutes } from '../../api/routes/assets.ts';
 import { createConnectRoutes } from '../../api/routes/connect.ts';
@@ -90,7 +90,7 @@ export async function createConnectRig({ publicUrl = 'http://localhost:8080', mo
   for (const step of [
     requestId(systemRng),
     clientAddress(['127.0.0.1']),
-    securityHeaders({ isHttps: publicUrl.startsWith('https:') }),
+    securityHeaders(buildSecurityHeaders({ isHttps: publicUrl.startsWith('https:') })),
     problems({ log: silentLog, renderPage: (ctx, error) => renderProblemPage(ctx, error, deps) }),
     ...routing([...createConnectRoutes(deps, { arrivals }), ...createAssetRoutes()]),
   ]) {

@@ -4,7 +4,7 @@
  * than 300 lines: it puts together what `api/main.ts` does, and takes it down again.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createApp, createRoutes } from '../../api/app.ts';
+import { createHandler, createRoutes } from '../../api/app.ts';
 import { createAppDirectory } from '../../api/app-directory.ts';
 import { createAuthenticator } from '../../api/auth/authenticator.ts';
 import { type CallerLimits, createCallerLimits } from '../../api/auth/caller-limits.ts';
@@ -168,13 +168,12 @@ export async function createPartnerRig({ issuers = [], limits = createCallerLimi
       log: silentLog,
     }),
   };
-  const app = createApp(deps, {
+  const handler = createHandler(deps, {
     serve: routeGroups,
     trustedProxies: [],
     measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
   });
-  const handle = app.callback();
-  const listener = await listen((request, response) => void handle(request, response), {
+  const listener = await listen(handler, {
     host: '127.0.0.1',
     port: 0,
     variable: 'PORT',

@@ -1,5 +1,6 @@
 /** A simulated world: the product's own parts, put together around chance, time and an oracle. */
 import { type Activities, createActivities } from '../../activities/index.ts';
+import type { TokenResource } from '../../api/schemas/resources.ts';
 import { createTokenReader } from '../../api/token-reader.ts';
 import { createConcur } from '../../concur/concur.ts';
 import { createDataCentres } from '../../concur/data-centres.ts';
@@ -214,8 +215,8 @@ export function createWorld(seed: number, bugName: string | null): World {
       count: silent,
     });
     try {
-      const token = await reader.read(KEY, 0, { actor: 'client:c1', reason: null, correlationId: null });
-      oracle.handedOut(token.access_token, stateRead);
+      const body = await reader.read(KEY, 0, { actor: 'client:c1', reason: null, correlationId: null });
+      oracle.handedOut((JSON.parse(body) as TokenResource).access_token, stateRead);
     } catch (error) {
       // Whatever kept it from its token: the reader is told so.
       if (!isAppError(error))

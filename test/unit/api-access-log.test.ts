@@ -4,6 +4,7 @@ import { callerSlot } from '../../api/auth/authorize.ts';
 import { accessLog } from '../../api/middleware/access-log.ts';
 import { problems } from '../../api/middleware/problems.ts';
 import { requestIdSlot } from '../../api/middleware/request-id.ts';
+import { createRequestRecord } from '../../api/request-record.ts';
 import type { Context } from '../../api/route.ts';
 import { AppError } from '../../core/errors.ts';
 
@@ -29,7 +30,7 @@ async function linesOf(route: string, act: (ctx: Context) => void): Promise<read
   } as unknown as Context;
   requestIdSlot.set(ctx, 'r1');
   const guard = problems({ log, renderPage: async () => '' });
-  await accessLog({ log, measure: { observe: () => undefined } })(ctx, async () => {
+  await accessLog(createRequestRecord({ log, measure: { observe: () => undefined } }))(ctx, async () => {
     await guard(ctx, async () => act(ctx));
   });
   return lines;
