@@ -1,8 +1,8 @@
 /** The worker's way to Temporal: one connection, and the SDK's log lines in ours. */
 import { NativeConnection, Runtime, type RuntimeOptions } from '@temporalio/worker';
-import { AppError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Config } from '../runtime/settings.ts';
+import { buildTemporalError } from '../runtime/temporal-trouble.ts';
 
 /** The SDK warns of what is meant: the workers of the data centres make calls and run no workflows. */
 const ACTIVITIES_ONLY = 'No workflows registered, not polling for workflow tasks';
@@ -13,7 +13,8 @@ export function installRuntime(log: Log, telemetryOptions: NonNullable<RuntimeOp
     log[level]({ ...meta, part: 'temporal-sdk' }, message);
   Runtime.install({
     shutdownSignals: [],
-    telemetryOptions,
+    // Its native part would print lines of its own, in colours, between ours.
+    telemetryOptions: { ...telemetryOptions, logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
     logger: {
       log: (level, message, meta) => write(levelOf(level))(message, meta),
       trace: write('debug'),
@@ -31,15 +32,11 @@ function levelOf(level: string): 'debug' | 'info' | 'warn' | 'error' {
   return level === 'ERROR' ? 'error' : 'debug';
 }
 
-/** @throws `temporal-unavailable`, with the address that was tried. */
+/** @throws `temporal-unavailable` when no server answers, `configuration-invalid` when it does not let us in. */
 export async function connectToTemporal({ temporal }: Config): Promise<NativeConnection> {
   try {
     return await NativeConnection.connect({ ...temporal.connection, address: temporal.address });
   } catch (error) {
-    throw new AppError(
-      'temporal-unavailable',
-      `No Temporal server answers at ${temporal.address}. Set TEMPORAL_ADDRESS to a running one.`,
-      { cause: error, details: { address: temporal.address } },
-    );
+    throw await buildTemporalError(temporal, error);
   }
 }

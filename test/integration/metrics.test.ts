@@ -1,10 +1,11 @@
 /** Each metric of the documented list is driven by what it counts, with real processes, and read from their pages. */
+import { temporal } from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { freePort } from '../../dev/stack/ports.ts';
-import { refreshSignal, refreshUpdate } from '../../workflows/contract.ts';
+import { lifecycleTaskQueue, refreshSignal, refreshUpdate, workflowTypes } from '../../workflows/contract.ts';
 import { waitFor } from '../e2e/wait-for.ts';
 import { buildApp } from '../simulation/builders.ts';
 import { type Backend, createBackend } from './backend.ts';
@@ -15,12 +16,15 @@ import { type Sample, parsePage, valueOf } from './metrics-page.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+/** `CommandType` of Temporal's API. */
+const START_TIMER = 3;
 
 let backend: Backend;
 let proxy: DatabaseProxy;
 let pool: ReturnType<typeof createPool>;
 let apiUrl: string;
 let workerUrl: string;
+let worker: Awaited<ReturnType<Backend['startWorker']>>;
 let token: string;
 /** Reads its tokens. */
 let read: ConnectionKey;
@@ -36,13 +40,14 @@ beforeAll(async () => {
   [read, lost] = [(await backend.connect()).key, (await backend.connect('eu2')).key];
   await before.stop();
   await backend.handle(lost).terminate('by mistake');
+  await leaveForeignHistory();
   await change(lost, { nextActionAtMs: Date.now() - 2 * HOUR_MS, refreshTokenExpiresAtMs: Date.now() + 5 * DAY_MS });
 
   const ports = [await freePort(), await freePort()];
   [apiUrl, workerUrl] = [`http://127.0.0.1:${ports[0]}`, `http://127.0.0.1:${ports[1]}`];
   const quick = { CONCUR_TIMEOUT: '1s', APP_PROBE_EVERY: '1h', DATABASE_URL: proxy.url };
   await Promise.all([
-    backend.startWorker({ ...quick, WORKER_PORT: String(ports[1]) }),
+    backend.startWorker({ ...quick, WORKER_PORT: String(ports[1]) }).then((started) => (worker = started)),
     backend.startApi({ PORT: String(ports[0]), EVERGRANT_WORKER_METRICS_URL: `${workerUrl}/metrics` }),
   ]);
   const argv = ['clients', 'create', '--json', '--name', 'n', '--scope', 'tokens:read', '--app', 'demo'];
@@ -60,6 +65,26 @@ async function change(key: ConnectionKey, over: Partial<Connection>): Promise<vo
   await backend.connections.transact(key, ({ connection }) => {
     if (connection === null) throw new Error('there is no such connection');
     return { result: null, changes: { connection: { ...connection, ...over } } };
+  });
+}
+
+/** As a worker of another version would have left it: a guardian whose first step was a timer. */
+async function leaveForeignHistory(): Promise<void> {
+  const { workflow, workflowService, connection } = backend.client;
+  const { namespace } = backend.client.options;
+  const taskQueue = lifecycleTaskQueue('evergrant');
+  await workflow.start(workflowTypes.appGuardian, { workflowId: 'foreign', taskQueue, args: [{ app: 'demo' }] });
+  await waitFor('the task of the foreign workflow', 20_000, async () => {
+    const task = await connection.withDeadline(Date.now() + 10_000, () =>
+      workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue }, identity: 'another version' }),
+    );
+    if (task.workflowExecution?.workflowId !== 'foreign') return null;
+    const { taskToken } = task;
+    const startTimerCommandAttributes = { timerId: '1', startToFireTimeout: { seconds: 1 } };
+    const command = { commandType: START_TIMER, startTimerCommandAttributes };
+    const commands = [temporal.api.command.v1.Command.fromObject(command)];
+    await workflowService.respondWorkflowTaskCompleted({ namespace, taskToken, identity: 'another version', commands });
+    return true;
   });
 }
 
@@ -160,6 +185,22 @@ describe('what is measured', () => {
     await until('evergrant_brake_on', { app: 'demo', data_center: 'us2' });
     await pool.query(`UPDATE brakes SET released_at = now()`);
     await until('evergrant_brake_on', { app: 'demo', data_center: 'us2' }, (value) => value === 0);
+  });
+
+  it('histories that do not replay, which the log tells of in the format of all its lines', async () => {
+    const page = await waitFor('the failed workflow task', 25_000, async () => {
+      const failed = parsePage(await (await fetch(`${workerUrl}/metrics`)).text()).filter(
+        ({ name }) => name === 'temporal_workflow_task_execution_failed',
+      );
+      return failed.length > 0 ? failed : null;
+    });
+    expect(page.map(({ labels }) => labels)).toMatchObject([
+      { failure_reason: 'NonDeterminismError', workflow_type: 'appGuardian' },
+    ]);
+    const lines = worker.output().split('\n').filter(Boolean);
+    const warnings = lines.map((line) => JSON.parse(line) as { level: string; msg: string; part?: string });
+    expect(warnings).toContainEqual(expect.objectContaining({ level: 'warn', part: 'temporal-sdk' }));
+    await backend.client.workflow.getHandle('foreign').terminate();
   });
 
   it('webhooks that nobody takes', async () => {
