@@ -12,9 +12,7 @@ export const KEY_BYTES = 32;
 export type WrappingKeys = ReadonlyMap<string, SealingKey>;
 
 export async function importKeks(keks: readonly Kek[]): Promise<WrappingKeys> {
-  const keys = await Promise.all(
-    keks.map(async (kek) => ({ kid: kek.kid, key: await importSealingKey(kekBytes(kek)) })),
-  );
+  const keys = await Promise.all(keks.map((kek) => importSealingKey(kek.kid, kekBytes(kek))));
   return new Map(keys.map((key) => [key.kid, key]));
 }
 
@@ -27,11 +25,11 @@ export function buildDataKey(
 }
 
 /** Throws `configuration-invalid` when the key that wrapped it is not in hand, or is another of the same name. */
-export async function unwrap(key: StoredDataKey, wrapping: WrappingKeys): Promise<Uint8Array<ArrayBuffer>> {
+export function unwrap(key: StoredDataKey, wrapping: WrappingKeys): Uint8Array<ArrayBuffer> {
   const kek = wrapping.get(key.kekKid);
   if (kek === undefined) throw wrongKek(key, 'is not among the keys given');
   try {
-    return new Uint8Array(await openBytes(kek, key.wrapped, wrappingContext(key)));
+    return new Uint8Array(openBytes(kek, key.wrapped, wrappingContext(key)));
   } catch {
     throw wrongKek(key, 'is another key than the one that wrapped the data keys');
   }
@@ -54,7 +52,7 @@ export async function rewrapDataKeys(
   const older = stored.filter(({ kekKid }) => kekKid !== keks[0]?.kid);
   return Promise.all(
     older.map(async (key) => ({
-      ...(await wrap(wrapping, key, await unwrap(key, wrapping))),
+      ...(await wrap(wrapping, key, unwrap(key, wrapping))),
       wrappedBefore: key.wrapped,
     })),
   );

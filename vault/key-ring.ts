@@ -100,19 +100,29 @@ async function addStored(
   let { current, fingerprint } = before;
   for (const key of stored) {
     if (key.purpose === 'seal' ? sealing.has(key.kid) : fingerprint !== null || !key.current) continue;
-    const bytes = await unwrap(key, wrapping).catch((error: unknown) => {
-      if (!isAppError(error, 'configuration-invalid')) throw error;
-      onForeign(key, error);
-      return null;
-    });
+    const bytes = maybeUnwrap(key, wrapping, onForeign);
     if (bytes === null) continue;
     if (key.purpose === 'fingerprint') fingerprint = bytes;
-    else sealing.set(key.kid, { kid: key.kid, key: await importSealingKey(bytes) });
+    else sealing.set(key.kid, await importSealingKey(key.kid, bytes));
   }
   const marked = stored.find(({ purpose, current: isCurrent }) => purpose === 'seal' && isCurrent);
   // One that can't be read seals nothing: the one in memory goes on, as it stays readable for everybody.
   if (marked !== undefined) current = sealing.get(marked.kid) ?? current;
   return { sealing, current, fingerprint };
+}
+
+function maybeUnwrap(
+  key: StoredDataKey,
+  wrapping: WrappingKeys,
+  onForeign: (key: StoredDataKey, error: AppError) => void,
+): Uint8Array<ArrayBuffer> | null {
+  try {
+    return unwrap(key, wrapping);
+  } catch (error) {
+    if (!isAppError(error, 'configuration-invalid')) throw error;
+    onForeign(key, error);
+    return null;
+  }
 }
 
 function refuse(_key: StoredDataKey, error: AppError): never {

@@ -38,7 +38,7 @@ export async function createVault(options: {
     },
     async open(sealed, context) {
       const key = await ring.byKid(kidOf(sealed));
-      return new Secret(Buffer.from(await openBytes(key, sealed, context)).toString());
+      return new Secret(openBytes(key, sealed, context).toString());
     },
     async fingerprint(secret, context) {
       return createHmac('sha256', ring.fingerprintKey(context)).update(secret.reveal()).digest('base64url');

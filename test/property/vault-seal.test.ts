@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { compactDecrypt, FlattenedEncrypt, flattenedDecrypt } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Secret } from '../../core/secret.ts';
 import type { StoredDataKey } from '../../core/stores.ts';
-import { kidOf, sealedHeader } from '../../vault/jwe.ts';
+import { importSealingKey, kidOf, openBytes, type SealingKey, sealBytes, sealedHeader } from '../../vault/jwe.ts';
 import { createVault, type KeyedVault } from '../../vault/vault.ts';
 
 const keys: StoredDataKey[] = [];
@@ -76,6 +77,92 @@ describe('what the vault seals', () => {
       }),
       { numRuns: 25 },
     );
+  });
+});
+
+/** What `jose` makes of a sealed value: its bytes as text, or null for a refusal. */
+async function openByJose(bytes: Uint8Array, sealed: string, place: string): Promise<string | null> {
+  const [header = '', , iv = '', ciphertext = '', tag = ''] = sealed.split('.');
+  const aad = Buffer.from(`evergrant ${place}`).toString('base64url');
+  const key = await crypto.subtle.importKey('raw', Buffer.from(bytes), 'AES-GCM', false, ['decrypt']);
+  const options = { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] };
+  return await flattenedDecrypt({ protected: header, iv, ciphertext, tag, aad }, key, options).then(
+    ({ plaintext }) => Buffer.from(plaintext).toString('hex'),
+    () => null,
+  );
+}
+
+function openHere(key: SealingKey, sealed: string, place: string): string | null {
+  try {
+    return openBytes(key, sealed, place).toString('hex');
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'AppError', code: 'internal' });
+    return null;
+  }
+}
+
+describe('what is sealed by jose and opened here', () => {
+  const bytes = fc.uint8Array({ maxLength: 300 });
+  const keyBytes = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  /** One of the five parts made another of the same or another length, in proper base64url. */
+  const harm = fc.record({ part: fc.nat(4), given: fc.uint8Array({ maxLength: 40 }), cut: fc.boolean() });
+
+  it('is what jose itself opens, byte for byte', async () => {
+    await fc.assert(
+      fc.asyncProperty(keyBytes, bytes, context, async (secret, value, place) => {
+        const key = await importSealingKey('k', Buffer.from(secret));
+        const sealed = await sealBytes(key, value, place);
+        expect(openHere(key, sealed, place)).toBe(Buffer.from(value).toString('hex'));
+        expect(await openByJose(secret, sealed, place)).toBe(Buffer.from(value).toString('hex'));
+      }),
+    );
+  });
+
+  it('is refused whenever jose refuses it: another key, context, or part', async () => {
+    await fc.assert(
+      fc.asyncProperty(keyBytes, keyBytes, bytes, context, harm, async (secret, other, value, place, { part, given, cut }) => {
+        fc.pre(!Buffer.from(secret).equals(other));
+        const key = await importSealingKey('k', Buffer.from(secret));
+        const otherKey = await importSealingKey('k', Buffer.from(other));
+        const sealed = await sealBytes(key, value, place);
+        const parts = sealed.split('.');
+        const before = Buffer.from(parts[part] ?? '', 'base64url');
+        const after = cut ? before.subarray(0, -1) : Buffer.from(given);
+        parts[part] = after.toString('base64url');
+        const harmed = parts.join('.');
+        fc.pre(harmed !== sealed);
+        for (const [hand, raw, text, where] of [
+          [otherKey, other, sealed, place],
+          [key, secret, sealed, `${place}!`],
+          // `jose` is not asked about an encrypted key where there is none.
+          ...(part === 1 ? [] : [[key, secret, harmed, place] as const]),
+        ] as const) {
+          expect(await openByJose(raw, text, where)).toBeNull();
+          expect(openHere(hand, text, where)).toBeNull();
+        }
+        expect(openHere(key, harmed, place)).toBeNull();
+      }),
+    );
+  });
+
+  it('has the one header that is written here: what jose would open under another is refused', async () => {
+    const secret = Buffer.alloc(32, 3);
+    const key = await importSealingKey('k', secret);
+    for (const header of [{ enc: 'A256GCM', alg: 'dir', kid: 'k' }, { alg: 'dir', enc: 'A256GCM', kid: 'k', typ: 'x' }]) {
+      const jwe = await new FlattenedEncrypt(Buffer.from('value'))
+        .setProtectedHeader(header)
+        .setAdditionalAuthenticatedData(Buffer.from('evergrant here'))
+        .encrypt(key.seals);
+      const sealed = [jwe.protected, '', jwe.iv, jwe.ciphertext, jwe.tag].join('.');
+      expect(await openByJose(secret, sealed, 'here')).toBe(Buffer.from('value').toString('hex'));
+      expect(openHere(key, sealed, 'here')).toBeNull();
+    }
+  });
+
+  it('is no compact JWE to anybody who leaves the context out', async () => {
+    const secret = Buffer.alloc(32, 4);
+    const sealed = await sealBytes(await importSealingKey('k', secret), Buffer.from('value'), 'here');
+    await expect(compactDecrypt(sealed, secret)).rejects.toMatchObject({ code: 'ERR_JWE_DECRYPTION_FAILED' });
   });
 });
 
