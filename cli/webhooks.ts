@@ -64,7 +64,7 @@ async function list({ terminal, tools }: Bench, app: string, { json }: Options):
     item.last_error ?? '-',
   ]);
   if (items.length === 0) {
-    terminal.out(`App ${app} has no endpoints: they are named in the apps file (webhooks).\n`);
+    terminal.out(`${noEndpoints(app)}\n`);
     return;
   }
   printTable(terminal, header, rows);
@@ -83,6 +83,8 @@ async function test(bench: Bench, app: string, { json }: Options): Promise<void>
       `There is no secret to sign with yet; make one: evergrant webhooks rotate-secret ${app}`,
     );
   }
+  const endpoints = await webhooks.endpoints(app);
+  if (endpoints.length === 0) throw new AppError('conflict', noEndpoints(app));
   const messageId = await webhooks.test(app, clock.now());
   let states: readonly DeliveryState[] = [];
   for (const until = clock.monotonic() + PATIENCE_MS; clock.monotonic() < until; await clock.sleep(LOOK_EVERY_MS)) {
@@ -90,12 +92,16 @@ async function test(bench: Bench, app: string, { json }: Options): Promise<void>
     if (states.every(({ attempts, lastStatus, lastError }) => attempts > 0 && (lastStatus ?? lastError) !== null))
       break;
   }
-  const items = states.map(({ url, status, lastStatus, lastError }) => ({
-    url,
-    status,
-    http_status: lastStatus,
-    error: lastError,
-  }));
+  const off = endpoints.filter(({ disabledAtMs }) => disabledAtMs !== null);
+  const items = [
+    ...states.map(({ url, status, lastStatus, lastError }) => ({
+      url,
+      status,
+      http_status: lastStatus,
+      error: lastError,
+    })),
+    ...off.map(({ url }) => ({ url, status: 'off', http_status: null, error: 'gone' })),
+  ];
   if (json) printJson(terminal, { message_id: messageId, items });
   else {
     const rows = items.map((item) => [item.url, item.status, String(item.http_status ?? '-'), item.error ?? '-']);
@@ -103,6 +109,9 @@ async function test(bench: Bench, app: string, { json }: Options): Promise<void>
   }
   if (states.some(({ attempts }) => attempts === 0)) bench.tryAgain('No worker has taken it within 20 seconds.');
   else if (states.some(({ status }) => status !== 'delivered')) bench.fail('Not every endpoint has taken it.');
+  else if (off.length > 0) {
+    bench.fail(`An endpoint has asked for no more (410). To use it again: evergrant webhooks replay ${app} --failed`);
+  }
 }
 
 interface ReplayOptions {
@@ -143,6 +152,10 @@ async function rotateSecret({ terminal, tools }: Bench, app: string, { json }: O
   terminal.err(
     `Shown once. Until ${formatTime(overlapUntilMs)} messages carry a signature of the secret before it, too.\n`,
   );
+}
+
+function noEndpoints(app: string): string {
+  return `App ${app} has no endpoints: they are named in the apps file (webhooks).`;
 }
 
 async function assertApp(apps: { maybeOne(app: string): Promise<object | null> }, app: string): Promise<void> {

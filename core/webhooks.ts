@@ -143,7 +143,7 @@ export interface WebhookStore {
     act: Act,
   ): Promise<void>;
   endpoints(app: string): Promise<readonly WebhookEndpoint[]>;
-  /** Puts a test message on its way to every endpoint; its id. */
+  /** Puts a test message on its way to every endpoint that has not asked for no more; its id. */
   test(app: string, nowMs: number): Promise<string>;
   deliveries(messageId: string): Promise<readonly DeliveryState[]>;
   /**

@@ -128,7 +128,9 @@ export function createWebhookStore(pool: Pool): WebhookStore {
         `WITH kept AS (INSERT INTO outbox (id, app, type, at) VALUES ($1, $2, $3, $4) RETURNING id)
          INSERT INTO webhook_deliveries (message_id, app, url, status, attempts, next_at)
          SELECT DISTINCT kept.id, $2, hook->>'url', 'pending', 0, $4
-         FROM kept, apps, jsonb_array_elements(webhooks) hook WHERE apps.app = $2`,
+         FROM kept, apps, jsonb_array_elements(webhooks) hook
+         WHERE apps.app = $2
+           AND NOT EXISTS (SELECT FROM disabled_webhooks x WHERE x.app = $2 AND x.url = hook->>'url')`,
         [id, app, TEST_TYPE, timeOf(nowMs)],
       );
       return id;

@@ -136,6 +136,9 @@ describe('an endpoint that answers 410', () => {
     });
     await backend.connect();
     expect((await pool.query('SELECT 1 FROM outbox')).rowCount).toBe(1);
+    const tested = await cli('webhooks', 'test', 'demo', '--json');
+    expect(JSON.parse(tested.out)).toMatchObject({ items: [{ url, status: 'off', error: 'gone' }] });
+    expect(tested).toMatchObject({ code: 1, err: expect.stringContaining('evergrant webhooks replay demo --failed') });
     const replayed = await cli('webhooks', 'replay', 'demo', '--failed', '--json');
     expect(JSON.parse(replayed.out)).toEqual({ app: 'demo', deliveries: 1 });
     await nextMessages(2);
@@ -161,6 +164,9 @@ describe('the command line', () => {
   it('wants to be told what to send again', async () => {
     expect((await cli('webhooks', 'replay', 'demo')).code).toBe(2);
     expect((await cli('webhooks', 'list', 'nobody')).code).toBe(1);
+    await createAppStore(pool).apply(buildApp({ app: 'demo', clientId: backend.concurApp.clientId, webhooks: [] }));
+    const nowhere = await cli('webhooks', 'test', 'demo');
+    expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining('App demo has no endpoints') });
   });
 });
 
@@ -185,9 +191,20 @@ describe('an address inside a network', () => {
 
   it('is never called in production, whether it is written as a number or hides behind a name', async () => {
     const poster = createPoster({ allowLoopback: false });
-    for (const target of ['https://127.0.0.1/', 'https://[::1]/', 'https://localhost/', 'http://example.com/']) {
+    for (const target of [
+      'https://2130706433/',
+      'https://[::ffff:a9fe:a9fe]/',
+      'https://127.0.0.1/',
+      'https://[::1]/',
+      'https://localhost/',
+      'http://example.com/',
+    ]) {
       await expect(poster.post(target, {}, '{}')).rejects.toThrow('address-refused');
     }
     await poster.close();
+    // In development only what is this machine: no name that looks like it.
+    const beside = createPoster({ allowLoopback: true });
+    await expect(beside.post('http://127.example.com/', {}, '{}')).rejects.toThrow('address-refused');
+    await beside.close();
   });
 });

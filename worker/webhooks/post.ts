@@ -24,7 +24,7 @@ export function createPoster({ allowLoopback }: { readonly allowLoopback: boolea
 
   function agentOf(url: URL): Agent {
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.');
+    const isLoopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
     if (allowLoopback && isLoopback) return open;
     if (url.protocol !== 'https:' || (isIP(host) !== 0 && !isPublicAddress(host))) throw new AddressRefused(host);
     return guarded;
@@ -61,6 +61,8 @@ const words: Readonly<Record<string, string>> = {
   ENOTFOUND: 'name-unknown',
   EAI_AGAIN: 'name-unknown',
   ECONNREFUSED: 'refused',
+  EHOSTUNREACH: 'refused',
+  ENETUNREACH: 'refused',
   ECONNRESET: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
@@ -70,6 +72,6 @@ function wordOf(error: unknown): string {
   if (!(error instanceof Error)) return 'failed';
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'timeout';
   const code = 'code' in error ? String(error.code) : '';
-  if (code.startsWith('ERR_TLS') || code.startsWith('CERT_') || code.includes('CERT')) return 'tls';
+  if (/^(ERR_TLS|ERR_SSL|UNABLE_TO_|EPROTO$)|CERT/.test(code)) return 'tls';
   return words[code] ?? 'failed';
 }
