@@ -3,12 +3,13 @@
  * refresh tokens live, nobody notices; where it kills them at once, what was lost is found, held and listed.
  */
 import type { Pool } from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
 import { createPool } from '../../db/pool.ts';
 import { refreshUpdate } from '../../workflows/contract.ts';
 import { copyTestDatabase, type TestDatabase } from '../rig/test-database.ts';
+import { startArchivingPostgres } from './archiving-postgres.ts';
 import { type Backend, createBackend } from './backend.ts';
 import { evergrant } from './cli-terminal.ts';
 import { silentLog } from './db-silent-log.ts';
@@ -103,4 +104,39 @@ describe('a backup from before rotations', () => {
     expect(await listed('suspended')).toHaveLength(STRICT);
     expect(await listed('reauthorization-required')).toEqual([]);
   });
+});
+
+describe('a restore to the last moment, from a base backup and the archived log,', () => {
+  it('loses nothing although SAP Concur kills old tokens at once: what was refreshed and connected since goes on', async () => {
+    const postgres = await startArchivingPostgres();
+    const { database } = postgres;
+    const own = await createBackend({ settings: { rotation: 'strict' } }, { database });
+    onTestFinished(async () => {
+      await own.close();
+      await postgres.close();
+    });
+    const before = await own.startWorker();
+    const keys = [(await own.connect()).key, (await own.connect()).key];
+    await postgres.backUp();
+    for (const key of keys) await own.handle(key).executeUpdate(refreshUpdate, { args: [{}] });
+    keys.push((await own.connect()).key);
+    await postgres.lose();
+    await before.kill();
+
+    const environment = { ...own.environment, DATABASE_URL: await postgres.restore(), EVERGRANT_HOME: '/nonexistent' };
+    await own.startWorker({ ...environment, MASS_DEATH_LIMIT: '0,0' });
+    const restarted = await evergrant(environment, ['reconcile', '--restart', '--json']);
+    expect(restarted.json()).toEqual({ seen: 3, started: 3, running: 0, failed: 0 });
+    for (const key of keys) await own.handle(key).executeUpdate(refreshUpdate, { args: [{}] });
+    const listed = await evergrant(environment, ['connections', 'list', 'demo', '--json']);
+    const items = listed.json().items as { readonly principal_id: string; readonly state: string; version: number }[];
+    const found = new Map(items.map(({ principal_id: principal, state, version }) => [principal, [state, version]]));
+    expect(keys.map(({ principal }) => found.get(principal))).toEqual([
+      ['active', 3],
+      ['active', 3],
+      ['active', 2],
+    ]);
+    const calls = own.sandbox.calls({ endpoint: 'token', grantType: 'refresh_token' });
+    expect(calls.filter(({ status }) => status !== 200)).toEqual([]);
+  }, 240_000);
 });
