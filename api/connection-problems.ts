@@ -1,11 +1,11 @@
 /** What a caller who wants a token is told about a connection that has none to give, by its state. */
 import { AppError, type ErrorDetails } from '../core/errors.ts';
-import type { Connection } from '../core/connection.ts';
+import type { TokenHolder } from '../core/stores.ts';
 
 /** Asked of callers who came while something is on its way. */
 const SOON_MS = 5_000;
 
-export function problemOfState(connection: Connection, listingUrl: string | null, nowMs: number): AppError {
+export function problemOfState(connection: TokenHolder, listingUrl: string | null, nowMs: number): AppError {
   const { state, lastError } = connection;
   const details: ErrorDetails = { state, ...(listingUrl === null ? {} : { listing_url: listingUrl }) };
   const nextTryMs = Math.max(1_000, (connection.nextActionAtMs ?? nowMs + SOON_MS) - nowMs);

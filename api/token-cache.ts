@@ -2,9 +2,9 @@
  * Opened access tokens in memory. An entry is used while the listener for changes is proven; it is dropped by a
  * notice for its connection, and a fill that a notice overtook is not kept.
  */
-import type { Connection, ConnectionKey } from '../core/connection.ts';
+import type { ConnectionKey } from '../core/connection.ts';
 import type { Secret } from '../core/secret.ts';
-import type { Notices } from '../core/stores.ts';
+import type { Notices, TokenHolder } from '../core/stores.ts';
 import { BoundedMap } from './bounded-map.ts';
 
 /** The answer to a reader, but for the seconds left, which stand between the two. */
@@ -17,7 +17,7 @@ export interface TokenBody {
 export interface CachedToken {
   readonly body: TokenBody;
   /** The row as it was when the token was read. */
-  readonly connection: Connection;
+  readonly connection: TokenHolder;
 }
 
 interface Entry {

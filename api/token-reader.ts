@@ -4,13 +4,13 @@
  */
 import type { Act } from '../core/audit-entry.ts';
 import { AppError, isAppError } from '../core/errors.ts';
-import type { Connection, ConnectionKey } from '../core/connection.ts';
+import type { ConnectionKey } from '../core/connection.ts';
 import { formatTime } from '../core/connection-resource.ts';
 import type { Clock, Vault } from '../core/ports.ts';
 import { isFresh, LEAST_INTERVAL_MS, type RefreshPolicy } from '../core/refresh-policy.ts';
 import { Secret } from '../core/secret.ts';
 import { sealContexts } from '../core/seal-contexts.ts';
-import type { ConnectionStore } from '../core/stores.ts';
+import type { ConnectionStore, TokenHolder } from '../core/stores.ts';
 import type { CommandResult } from '../workflows/contract.ts';
 import { problemOfState } from './connection-problems.ts';
 import type { AppDirectory, LifecycleGateway, TokenReader } from './deps.ts';
@@ -38,7 +38,7 @@ export interface TokenReaderDeps {
 }
 
 interface Found {
-  readonly connection: Connection;
+  readonly connection: TokenHolder;
   /** Null: none on file, or not to be handed out. */
   readonly token: CachedToken | null;
 }
@@ -146,13 +146,13 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
     return answer(key, remembered, 'memory', reader);
   }
 
-  async function refuse(connection: Connection): Promise<never> {
+  async function refuse(connection: TokenHolder): Promise<never> {
     const app = await deps.apps.maybeOne(connection.app);
     throw problemOfState(connection, app?.landing.listingUrl ?? null, clock.now());
   }
 
   /** Whether a refresh could bring the caller anything that is not there. */
-  function isGoodEnough(connection: Connection, minTtlMs: number): boolean {
+  function isGoodEnough(connection: TokenHolder, minTtlMs: number): boolean {
     const nowMs = clock.now();
     if (isFresh(policy, connection, nowMs, minTtlMs)) return true;
     // Who asks for a long life gets it from a refresh; where none can be had now, or the token was made a moment ago
@@ -198,7 +198,7 @@ export function createTokenReader(deps: TokenReaderDeps): TokenReader {
 }
 
 /** {@link TokenResource} in JSON, cut where the seconds left stand: all else is the same for every reader of a version. */
-function buildBody(accessToken: Secret, tokenType: TokenResource['token_type'], connection: Connection): TokenBody {
+function buildBody(accessToken: Secret, tokenType: TokenResource['token_type'], connection: TokenHolder): TokenBody {
   const { accessTokenExpiresAtMs, geolocation, scope, version } = connection;
   const before = {
     access_token: accessToken.reveal(),
@@ -221,6 +221,6 @@ function idOf({ app, principal }: ConnectionKey): string {
 }
 
 /** Whether readers in this state get a token at all, if it is fresh. */
-function handsOut({ state }: Connection): boolean {
+function handsOut({ state }: TokenHolder): boolean {
   return state === 'active' || state === 'retrying' || state === 'suspended' || state === 'blocked';
 }

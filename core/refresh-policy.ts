@@ -74,8 +74,11 @@ export function marginMs(policy: RefreshPolicy, lifeMs: number): number {
   return Math.min(policy.accessTokenMarginMs, aheadMs(policy, lifeMs) / 2);
 }
 
+/** When the current access token was asked for, and when it ends. */
+type TokenLife = Pick<Connection, 'accessTokenSentAtMs' | 'accessTokenExpiresAtMs'>;
+
 /** Life of the current access token as Concur gave it; 0 when there is none. */
-function accessTokenLifeMs(connection: Connection): number {
+function accessTokenLifeMs(connection: TokenLife): number {
   const { accessTokenSentAtMs: sent, accessTokenExpiresAtMs: expires } = connection;
   return sent === null || expires === null ? 0 : Math.max(0, expires - sent);
 }
@@ -84,7 +87,7 @@ function accessTokenLifeMs(connection: Connection): number {
  * Whether the current access token may be handed out to somebody who needs it for at least `minTtlMs`. Nobody gets
  * more than two thirds of a token's life promised: asking for more than Concur gives must not refresh at every read.
  */
-export function isFresh(policy: RefreshPolicy, connection: Connection, nowMs: number, minTtlMs = 0): boolean {
+export function isFresh(policy: RefreshPolicy, connection: TokenLife, nowMs: number, minTtlMs = 0): boolean {
   const { accessTokenExpiresAtMs: expires } = connection;
   if (expires === null) return false;
   const life = accessTokenLifeMs(connection);

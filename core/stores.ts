@@ -55,8 +55,26 @@ export interface Page<T> {
   readonly nextCursor: string | null;
 }
 
+/** What has to be known of a connection to hand out its access token, or to say why there is none. */
+export interface TokenHolder
+  extends Pick<
+    Connection,
+    | 'id'
+    | 'app'
+    | 'principal'
+    | 'state'
+    | 'version'
+    | 'geolocation'
+    | 'scope'
+    | 'accessTokenSentAtMs'
+    | 'accessTokenExpiresAtMs'
+    | 'nextActionAtMs'
+  > {
+  readonly lastError: Pick<NonNullable<Connection['lastError']>, 'code'> | null;
+}
+
 export interface StoredAccessToken {
-  readonly connection: Connection;
+  readonly connection: TokenHolder;
   /** Null when there is none on file (never made, expired and swept, revoked). */
   readonly token: {
     readonly sealed: string;

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { Aggregate } from '../core/aggregate.ts';
 import type { Act, AuditEntry } from '../core/audit-entry.ts';
 import type { Connection, ConnectionKey } from '../core/connection.ts';
-import type { ConnectionFilter, ConnectionStore, Page, StoredAccessToken, StoredEvent } from '../core/stores.ts';
+import type { ConnectionFilter, ConnectionStore, Page, StoredEvent } from '../core/stores.ts';
 import { timeOf } from './columns.ts';
 import { connectionLock, decideAndWrite, loadAggregate } from './aggregate.ts';
 import { crowdLock } from './crowd.ts';
@@ -10,6 +10,7 @@ import { buildConnection, type ConnectionRow, connectionSelection } from './conn
 import { assertLimit, buildCursor, parseCursor } from './cursor.ts';
 import { buildEvent, type EventRow } from './event-row.ts';
 import { query, transact } from './query.ts';
+import { createTokenBatches } from './token-batches.ts';
 
 /** {@link ConnectionStore} on PostgreSQL. Every method throws `database-unavailable` for an outage. */
 export function createConnectionStore(pool: Pool): ConnectionStore {
@@ -31,16 +32,7 @@ export function createConnectionStore(pool: Pool): ConnectionStore {
 
     many: (filter) => many(pool, filter),
 
-    async maybeAccessToken(key) {
-      const { rows } = await query<ConnectionRow & TokenColumns>(
-        pool,
-        `SELECT ${connectionSelection}, t.sealed, t.attempt_id, t.token_type
-         FROM connections c LEFT JOIN access_tokens t ON t.connection_id = c.id
-         WHERE c.app = $1 AND c.principal = $2`,
-        [key.app, key.principal],
-      );
-      return rows[0] === undefined ? null : buildStoredAccessToken(rows[0]);
-    },
+    maybeAccessToken: createTokenBatches(pool),
 
     touchRead: (reads) => touchRead(pool, reads),
 
@@ -55,19 +47,6 @@ export function createConnectionStore(pool: Pool): ConnectionStore {
     events: (key, page) => events(pool, key, page),
   };
   return store;
-}
-
-/** Columns of `access_tokens`, all null when there is no token. */
-interface TokenColumns {
-  readonly sealed: string | null;
-  readonly attempt_id: string | null;
-  readonly token_type: 'Bearer' | 'OAuth' | null;
-}
-
-function buildStoredAccessToken(row: ConnectionRow & TokenColumns): StoredAccessToken {
-  const { sealed, attempt_id: attemptId, token_type: tokenType } = row;
-  const isMissing = sealed === null || attemptId === null || tokenType === null;
-  return { connection: buildConnection(row), token: isMissing ? null : { sealed, attemptId, tokenType } };
 }
 
 async function many(pool: Pool, filter: ConnectionFilter): Promise<Page<Connection>> {
@@ -132,7 +111,7 @@ async function touchRead(pool: Pool, reads: readonly (ConnectionKey & { readonly
   if (reads.length === 0) return;
   // Rows are locked in one order, so that two processes with overlapping batches can't block each other for good.
   const text = `WITH latest AS (
-      SELECT app, principal, max(at) AS at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS r (app, principal, at)
+      SELECT app, principal, to_timestamp(max(at_ms) / 1000) AS at FROM unnest($1::text[], $2::text[], $3::float8[]) AS r (app, principal, at_ms)
       GROUP BY app, principal
     ), locked AS (
       SELECT c.id, l.at FROM connections c JOIN latest l ON l.app = c.app AND l.principal = c.principal
@@ -140,11 +119,7 @@ async function touchRead(pool: Pool, reads: readonly (ConnectionKey & { readonly
       ORDER BY c.id FOR NO KEY UPDATE OF c
     )
     UPDATE connections c SET last_read_at = greatest(c.last_read_at, locked.at) FROM locked WHERE c.id = locked.id`;
-  const values = [
-    reads.map(({ app }) => app),
-    reads.map(({ principal }) => principal),
-    reads.map(({ atMs }) => new Date(atMs)),
-  ];
+  const values = [reads.map(({ app }) => app), reads.map(({ principal }) => principal), reads.map(({ atMs }) => atMs)];
   await transact(pool, {}, async () => ({ result: undefined, writes: [{ text, values }] }));
 }
 

@@ -18,10 +18,26 @@ export async function query<R extends QueryResultRow>(
   text: string,
   values: readonly unknown[] = [],
 ): Promise<QueryResult<R>> {
+  return await run(pool, (client) => client.query<R>(text, [...values]));
+}
+
+/** The rows of one statement as arrays; PostgreSQL plans it once a connection. Throws `database-unavailable` for an outage. */
+export async function queryRows<R extends readonly unknown[]>(
+  pool: Pool,
+  statement: { readonly name: string; readonly text: string; readonly values: readonly unknown[] },
+): Promise<readonly R[]> {
+  const { name, text, values } = statement;
+  const { rows } = await run(pool, (client) =>
+    client.query<R & unknown[]>({ name, text, values: [...values], rowMode: 'array' }),
+  );
+  return rows;
+}
+
+async function run<T>(pool: Pool, ask: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await connect(pool);
   let failure: unknown;
   try {
-    return await client.query<R>(text, [...values]);
+    return await ask(client);
   } catch (error) {
     failure = error;
     throw mapQueryError(error);

@@ -10,7 +10,7 @@ import type { Aggregate, Changes, SealedToken } from '../../core/aggregate.ts';
 import { CROWD_WINDOW_MS, HELD_BY_BRAKE } from '../../core/brake.ts';
 import { type ConnectionKey, connectionStates } from '../../core/connection.ts';
 import type { ReconcileStore } from '../../core/reconcile.ts';
-import type { AppTroubleStore, BrakeStore, ConnectionStore } from '../../core/stores.ts';
+import type { AppTroubleStore, BrakeStore, ConnectionStore, StoredAccessToken } from '../../core/stores.ts';
 import { createAppTroubleStore } from '../../db/app-trouble.ts';
 import { createAppStore } from '../../db/app-store.ts';
 import { createConnectionStore } from '../../db/connection-store.ts';
@@ -28,6 +28,7 @@ import {
   buildEntry,
   buildFullConnection,
   NOW_MS,
+  holderOf,
 } from './store-fixtures.ts';
 
 let database: TestDatabase;
@@ -270,13 +271,18 @@ async function allOf(store: ConnectionStore, { app, keys }: Rows): Promise<unkno
   }
   const each = keys.map(async (key) => ({
     aggregate: seen(await store.maybeOne(key)),
-    token: await store.maybeAccessToken(key),
+    token: held(await store.maybeAccessToken(key)),
     events: (await store.events(key, { limit: 200 })).items
       // Who names the customer has the database's clock there and a virtual one here.
       .filter(({ type }) => type !== 'command.customer-ref-set')
       .map(({ id: _, ...entry }) => entry),
   }));
   return { pages, each: await Promise.all(each) };
+}
+
+/** What readers of a token are told. */
+function held(stored: StoredAccessToken | null): unknown {
+  return stored && { token: stored.token, connection: holderOf(stored.connection) };
 }
 
 /** What the reconciler gets to see of these rows, at a time when some are due and others are not. */

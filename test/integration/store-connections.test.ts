@@ -20,6 +20,7 @@ import {
   buildKey,
   buildNewConnection,
   NOW_MS,
+  holderOf,
 } from './store-fixtures.ts';
 
 let database: TestDatabase;
@@ -230,12 +231,33 @@ describe('the access token', () => {
     const connection = buildFullConnection(key);
     const token = { sealed: 'sealed-1', attemptId: 'run:1', tokenType: 'Bearer' } as const;
     await write(key, { connection, accessToken: token });
-    expect(await store.maybeAccessToken(key)).toEqual({ connection, token });
+    expect(await store.maybeAccessToken(key)).toEqual({ connection: holderOf(connection), token });
     const next = { sealed: 'sealed-2', attemptId: 'run:2', tokenType: 'OAuth' } as const;
     await write(key, { accessToken: next });
-    expect(await store.maybeAccessToken(key)).toEqual({ connection, token: next });
+    expect(await store.maybeAccessToken(key)).toEqual({ connection: holderOf(connection), token: next });
     await write(key, { accessToken: null });
-    expect(await store.maybeAccessToken(key)).toEqual({ connection, token: null });
+    expect(await store.maybeAccessToken(key)).toEqual({ connection: holderOf(connection), token: null });
+  });
+
+  it('is everybody’s own, however many are read at once, also beside a read that cannot be sent', async () => {
+    const tokenOf = (key: ConnectionKey) =>
+      ({ sealed: `sealed-${key.principal}`, attemptId: 'run:1', tokenType: 'Bearer' }) as const;
+    const keys = Array.from({ length: 120 }, () => buildKey());
+    const written = keys.filter((_, index) => index % 3 !== 0);
+    for (const key of written) {
+      await write(key, { connection: buildFullConnection(key), accessToken: tokenOf(key) });
+    }
+    const impossible = { app: 'demo', principal: 'a\u0000b' };
+    // Twice: the statement is prepared by then, and so are its answers.
+    for (let round = 0; round < 2; round += 1) {
+      const asked = [...keys, ...keys].map((key) => store.maybeAccessToken(key));
+      await expect(store.maybeAccessToken(impossible)).rejects.toMatchObject({ code: '22021' });
+      const found = await Promise.all(asked);
+      expect(found.slice(0, keys.length)).toEqual(found.slice(keys.length));
+      for (const [index, key] of keys.entries()) {
+        expect(found[index]?.token ?? null).toEqual(written.includes(key) ? tokenOf(key) : null);
+      }
+    }
   });
 });
 

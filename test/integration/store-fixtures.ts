@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Attempt, ConnectSession } from '../../core/aggregate.ts';
 import type { Connection, ConnectionKey } from '../../core/connection.ts';
 import type { Act, AuditEntry } from '../../core/audit-entry.ts';
-import type { App, NewBrowserSession } from '../../core/stores.ts';
+import type { App, NewBrowserSession, TokenHolder } from '../../core/stores.ts';
 
 export const NOW_MS = Date.UTC(2026, 7, 20, 12, 0, 0, 123);
 
@@ -12,6 +12,17 @@ export const act: Act = { actor: 'cli:test', reason: null, correlationId: 'call-
 
 export function buildKey(app = 'demo'): ConnectionKey {
   return { app, principal: randomUUID() };
+}
+
+/** What readers of a token are told of a connection. */
+export function holderOf(connection: TokenHolder): TokenHolder {
+  const { id, app, principal, state, version, geolocation, scope, nextActionAtMs, lastError } = connection;
+  const { accessTokenSentAtMs, accessTokenExpiresAtMs } = connection;
+  return {
+    ...{ id, app, principal, state, version, geolocation, scope, nextActionAtMs },
+    ...{ accessTokenSentAtMs, accessTokenExpiresAtMs },
+    lastError: lastError && { code: lastError.code },
+  };
 }
 
 export function buildApp(overrides: Partial<App> = {}): App {
