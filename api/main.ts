@@ -30,6 +30,7 @@ import { announceReady } from '../runtime/ready.ts';
 import { systemRng } from '../runtime/rng.ts';
 import type { Config } from '../runtime/settings.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
+import { createTracing, TRACES_FLUSH_MS } from '../runtime/tracing.ts';
 import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
 import { createLocalIssuer } from '../vault/local-issuer.ts';
@@ -68,10 +69,14 @@ await runMain('evergrant api', async () => {
   const clock = systemClock;
   const rng = systemRng;
   const policy = refreshPolicyOf(config);
-  const log = createLogger({ level: config.logLevel, name: 'api' });
+  const tracing = await createTracing(config.tracing, { service: 'evergrant-api', version: readVersion() });
+  const log = createLogger({ level: config.logLevel, name: 'api', ...(tracing && { fields: tracing.logFields }) });
+  tracing?.reportTo(log);
   const metrics = createMetrics(readVersion());
   const drain = drainOf(config);
-  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs });
+  const flushMs = tracing === null ? 0 : TRACES_FLUSH_MS;
+  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs + flushMs });
+  if (tracing !== null) shutdown.onClose('traces', () => tracing.close());
   const isEnding = (): boolean => shutdown.signal.aborted;
 
   // Listening comes first: whoever waits for readiness is told that it is on its way, or what it waits for.
@@ -103,7 +108,11 @@ await runMain('evergrant api', async () => {
   const { temporal } = config;
   const connection = Connection.lazy({ ...temporal.connection, address: temporal.address, connectTimeout: CONNECT_MS });
   shutdown.onClose('temporal', () => connection.close());
-  const client = new Client({ connection, namespace: temporal.namespace });
+  const client = new Client({
+    connection,
+    namespace: temporal.namespace,
+    ...(tracing && { interceptors: tracing.client }),
+  });
   const lifecycle = createLifecycleGateway({ client, taskQueue: temporal.taskQueue, clock, log });
   shutdown.onClose('gateway', () => lifecycle.close());
 
@@ -197,11 +206,17 @@ await runMain('evergrant api', async () => {
   };
 
   for (const { door, listener } of doors.toReversed()) {
-    door.handler = createHandler(deps, {
+    const handler = createHandler(deps, {
       serve: door.groups,
       trustedProxies: config.trustedProxies,
-      measure: { observe: (labels, seconds) => metrics.httpRequestDurationSeconds.observe(labels, seconds) },
+      measure: {
+        observe(labels, seconds) {
+          metrics.httpRequestDurationSeconds.observe(labels, seconds);
+          tracing?.routed(labels);
+        },
+      },
     });
+    door.handler = tracing?.listener(handler) ?? handler;
     // Registered last, closed first: what is under way still has the database and Temporal, and operators see it end.
     shutdown.onClose(`port ${listener.port}`, () => listener.close(drain.requestsMs));
   }

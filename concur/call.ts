@@ -27,6 +27,9 @@ export interface ObservedCall {
   readonly endpoint: Endpoint;
   /** Concur's code, else the HTTP status, else the kind of transport failure. */
   readonly code: string;
+  /** Whether it brought what it was made for. */
+  readonly ok: boolean;
+  readonly correlationId: string | null;
   readonly durationMs: number;
 }
 
@@ -93,7 +96,9 @@ export async function call<T>(
     },
     'called Concur',
   );
-  deps.onCall?.({ dataCentre: dataCentre.name, endpoint, code: codeOf(response, failure), durationMs });
+  const { correlationId } = times;
+  const code = codeOf(response, failure);
+  deps.onCall?.({ dataCentre: dataCentre.name, endpoint, code, ok: processed.ok, correlationId, durationMs });
   return { ...times, ...processed };
 }
 

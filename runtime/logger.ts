@@ -6,6 +6,8 @@ export interface LoggerSettings {
   readonly level: LevelWithSilent;
   /** Which part of Evergrant writes: `api`, `worker`. */
   readonly name: string;
+  /** What every line says besides, asked for as it is written. */
+  readonly fields?: () => object;
   /** Standard output when left out. */
   readonly destination?: DestinationStream;
 }
@@ -52,6 +54,7 @@ export function createLogger(settings: LoggerSettings): Logger {
     serializers: { err: serializeError, error: serializeError, cause: serializeError },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    ...(settings.fields && { mixin: settings.fields }),
   };
   return pino(options, settings.destination ?? standardOutput());
 }

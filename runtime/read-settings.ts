@@ -8,6 +8,7 @@ import { baseUris, publishedLegacyBaseUris } from './base-uris.ts';
 import { formatDuration } from './duration.ts';
 import type { Environment, Variables } from './environment.ts';
 import { keks } from './keks.ts';
+import { readTracingSettings } from './otel-settings.ts';
 import { logLevels, modes, type Role, routeGroups, type Settings } from './settings.ts';
 import { readTemporalSettings } from './temporal-settings.ts';
 import {
@@ -33,6 +34,7 @@ const DAY = 24 * HOUR;
 
 /** Roles that apply the apps file; the others take the apps from the database. */
 const applyApps: ReadonlySet<Role | 'start'> = new Set(['api', 'start']);
+const traced: ReadonlySet<Role | 'start'> = new Set(['api', 'worker', 'start']);
 
 /** Problems are on record in `env`; the settings of a wrong variable are its default. */
 export function readSettings(env: Environment, variables: Variables, role: Role | 'start'): Settings {
@@ -65,6 +67,7 @@ export function readSettings(env: Environment, variables: Variables, role: Role 
     auditRetentionMs: env.read('AUDIT_RETENTION', duration(30 * DAY, 3_650 * DAY, '400d'), 400 * DAY),
     shutdownDelayMs: env.read('SHUTDOWN_DELAY', duration(0, 5 * MINUTE, '10s'), 0),
     logLevel: env.read('LOG_LEVEL', oneOf(...logLevels), 'info'),
+    tracing: traced.has(role) ? readTracingSettings(env, isDevelopment) : null,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Kek } from '../core/kek.ts';
 import type { AppEntry } from './apps-file.ts';
 import type { AuthIssuer } from './auth-issuers.ts';
+import type { TracingSettings } from './otel-settings.ts';
 import type { TemporalSettings } from './temporal-settings.ts';
 
 export const modes = ['development', 'production'] as const;
@@ -66,6 +67,8 @@ export interface Settings {
   /** How long after SIGTERM the API goes on taking requests while it says that it is not ready. */
   readonly shutdownDelayMs: number;
   readonly logLevel: LogLevel;
+  /** Null: nothing is traced. */
+  readonly tracing: TracingSettings | null;
 }
 
 /** The settings of a process that serves: what its role needs is there. */

@@ -21,8 +21,12 @@ export async function workflowBundle(): Promise<WorkflowBundleOption> {
 
 async function bundle(): Promise<{ code: string }> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const workflowsPath = createRequire(import.meta.url).resolve(`../workflows/index.${extension}`);
-  return await bundleWorkflowCode({ workflowsPath, logger: silentLogger });
+  const pathOf = (name: string): string => createRequire(import.meta.url).resolve(`../workflows/${name}.${extension}`);
+  return await bundleWorkflowCode({
+    workflowsPath: pathOf('index'),
+    workflowInterceptorModules: [pathOf('tracing')],
+    logger: silentLogger,
+  });
 }
 
 /** Writes the bundle beside this module; run by `npm run build` on the compiled code. */

@@ -32,6 +32,7 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { announceReady } from '../runtime/ready.ts';
 import { systemRng } from '../runtime/rng.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
+import { createTracing, TRACES_FLUSH_MS } from '../runtime/tracing.ts';
 import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
 import { createKeyWatch } from '../vault/key-watch.ts';
@@ -60,10 +61,14 @@ await runMain('evergrant worker', async () => {
   const config = loadConfig('worker');
   const clock = systemClock;
   const policy = refreshPolicyOf(config);
-  const log = createLogger({ level: config.logLevel, name: 'worker' });
+  const tracing = await createTracing(config.tracing, { service: 'evergrant-worker', version: readVersion() });
+  const log = createLogger({ level: config.logLevel, name: 'worker', ...(tracing && { fields: tracing.logFields }) });
+  tracing?.reportTo(log);
   const metrics = createMetrics(readVersion());
   const drain = workerDrainOf(config);
-  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs });
+  const flushMs = tracing === null ? 0 : TRACES_FLUSH_MS;
+  const shutdown = createShutdown({ log, deadlineMs: drain.deadlineMs + flushMs });
+  if (tracing !== null) shutdown.onClose('traces', () => tracing.close());
   const sdkMetrics = await createSdkMetrics(log);
   installRuntime(log, sdkMetrics.telemetry);
 
@@ -91,15 +96,18 @@ await runMain('evergrant worker', async () => {
     dataCentres,
     clock,
     log,
-    onCall: ({ dataCentre, endpoint, code }) =>
-      metrics.concurRequestsTotal.inc({ data_center: dataCentre, endpoint, code }),
+    onCall: (call) => {
+      const { dataCentre, endpoint, code } = call;
+      metrics.concurRequestsTotal.inc({ data_center: dataCentre, endpoint, code });
+      tracing?.called(call);
+    },
   });
   const { namespace, taskQueue, deployment, holdsPatches } = config.temporal;
   const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
   shutdown.onClose('temporal', () => connection.close());
   const register = config.mode === 'development';
   await ensureSearchAttributes(connection.operatorService, namespace, { register });
-  const client = new Client({ connection, namespace });
+  const client = new Client({ connection, namespace, ...(tracing && { interceptors: tracing.client }) });
 
   const apps = createAppSource({ apps: createAppStore(pool), vault, clock, log });
   const signals = createAppSignals({ client, taskQueue });
@@ -156,6 +164,7 @@ await runMain('evergrant worker', async () => {
     ratePerDataCentre: config.concurRatePerDataCentre,
     deployment,
     holdsPatches,
+    tracing,
     drainMs: drain.callsMs,
   });
 

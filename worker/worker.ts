@@ -5,6 +5,8 @@
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Activities, AppGuardianActivities, IntakeActivities, ReconcileActivities } from '../activities/index.ts';
+import type { WorkflowSpan } from '../core/trace-context.ts';
+import type { Tracing } from '../runtime/tracing.ts';
 import { concurTaskQueue, lifecycleTaskQueue } from '../workflows/contract.ts';
 
 export interface WorkerDeps {
@@ -21,6 +23,8 @@ export interface WorkerDeps {
   readonly deployment: WorkerDeploymentVersion | null;
   /** Whether workflows leave branches behind `patched` alone that they have not taken yet: see docs/upgrading.md. */
   readonly holdsPatches: boolean;
+  /** Null: nothing is traced here. */
+  readonly tracing: Pick<Tracing, 'activity' | 'handled'> | null;
   /** How long calls in flight may go on after a shutdown was asked. */
   readonly drainMs: number;
 }
@@ -38,12 +42,13 @@ export interface EvergrantWorker {
 }
 
 export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
-  const { connection, namespace, taskQueue, activities, workflowBundle, drainMs } = deps;
+  const { connection, namespace, taskQueue, activities, workflowBundle, drainMs, tracing } = deps;
   const shared = {
     connection,
     namespace,
     shutdownGraceTime: 0,
     shutdownForceTime: drainMs,
+    ...(tracing && { interceptors: { activity: tracing.activity } }),
     ...(deps.deployment !== null && {
       workerDeploymentOptions: {
         version: deps.deployment,
@@ -57,6 +62,15 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
     ...shared,
     taskQueue: lifecycleTaskQueue(taskQueue),
     workflowBundle,
+    // Also where nothing is traced: an API that traces sends its traces along.
+    sinks: {
+      traces: {
+        handled: {
+          fn: ({ runId }, span: WorkflowSpan) => tracing?.handled(span, runId),
+          callDuringReplay: false,
+        },
+      },
+    },
     ...(deps.holdsPatches && { patchActivationCallback: () => false }),
     activities: {
       loadConnection: activities.loadConnection,

@@ -49,6 +49,7 @@ import {
 } from './contract.ts';
 import { buildDetails, buildSearchAttributes, buildTimerSummary, isSameAttributes } from './operator-view.ts';
 import { callOptions, concurActivities, recordActivities } from './proxies.ts';
+import { traceCauses } from './tracing.ts';
 
 /** A warm connection starts a new run about daily; one that sleeps for months does not. */
 const RUN_FOR_MS = 24 * 60 * 60 * 1_000;
@@ -60,7 +61,7 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   const { app, principal } = input;
   const key: ConnectionKey = { app, principal };
   const generation = input.carried?.generation ?? 0;
-  const inbox = createInbox();
+  const { inbox, trace } = traceCauses(createInbox());
   let current: ConnectionSnapshot | null = null;
 
   const answer = (settled: boolean): CommandResult => ({
@@ -141,7 +142,7 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
   run.cancelRequested.catch(() => {
     command('pause', { actor: 'operator', reason: 'cancelled in the Temporal UI' });
   });
-  const host = createHost(key, publish);
+  const host = trace(createHost(key, publish));
   const end = await CancellationScope.nonCancellable(async () => {
     for (;;) {
       isClosing = false;
