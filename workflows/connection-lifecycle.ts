@@ -47,7 +47,13 @@ import {
   statusQuery,
   tokenRejectedSignal,
 } from './contract.ts';
-import { buildDetails, buildSearchAttributes, buildTimerSummary, isSameAttributes } from './operator-view.ts';
+import {
+  buildDetails,
+  buildSearchAttributes,
+  buildTimerSummary,
+  isSameAttributes,
+  refreshSummaries,
+} from './operator-view.ts';
 import { callOptions, concurActivities, recordActivities } from './proxies.ts';
 import { traceCauses } from './tracing.ts';
 
@@ -74,7 +80,9 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
     answer(
       // Handlers outlive a *Cancel* of the run: it only pauses.
       await CancellationScope.nonCancellable(() =>
-        condition(() => entry.settled && (isClosing || isDone()), HANDLER_WAIT_MS),
+        condition(() => entry.settled && (isClosing || isDone()), HANDLER_WAIT_MS, {
+          summary: 'how long the caller is kept waiting',
+        }),
       ),
     );
   const command = (name: CommandName, given?: CommandInput): InboxEntry => inbox.push(commandWish(name, given));
@@ -166,15 +174,16 @@ export async function connectionLifecycle(input: LifecycleInput): Promise<Lifecy
         attempts += 1;
         return `${workflowInfo().runId}:${attempts}`;
       },
-      load: () => recordActivities.loadConnection(of),
-      command: (order) => recordActivities.applyCommand({ ...of, ...order }),
+      load: () => recordActivities.loadConnection.executeWithOptions({ summary: 'read what is on file' }, [of]),
+      command: (order) =>
+        recordActivities.applyCommand.executeWithOptions({ summary: order.name }, [{ ...of, ...order }]),
       refresh: async ({ dataCentre, urgent, ...order }, withdrawn) => {
         const scope = new CancellationScope();
         void withdrawn.then(() => scope.cancel());
         try {
           return await scope.run(() =>
             concurActivities.refreshTokens.executeWithOptions(
-              callOptions({ dataCentre, urgent, summary: `refresh, ${order.cause}` }),
+              callOptions({ dataCentre, urgent, summary: refreshSummaries[order.cause] }),
               [{ ...of, ...order }],
             ),
           );

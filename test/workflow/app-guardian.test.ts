@@ -9,6 +9,7 @@ import { recordHistories } from '../replay/recorded-histories.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
 import { type ConnectionRig, createConnectionRig } from './connection-rig.ts';
+import { withoutSummary } from './summaries.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -36,6 +37,7 @@ afterEach(async ({ task }) => {
 afterAll(async () => {
   try {
     expect(histories.length).toBeGreaterThan(3);
+    expect(histories.flatMap(({ history }) => withoutSummary(history))).toEqual([]);
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
       expect(error, `the history of ${workflowId} does not replay`).toBeUndefined();
     }

@@ -19,6 +19,7 @@ import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { type History, recordHistories } from '../replay/recorded-histories.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
 import { type ConnectionRig, createConnectionRig, type RigOptions } from './connection-rig.ts';
+import { withoutSummary } from './summaries.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -39,6 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   try {
     expect(histories.length).toBeGreaterThan(10);
+    expect(histories.flatMap(({ history }) => withoutSummary(history))).toEqual([]);
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
       expect(error, `the history of ${workflowId} does not replay`).toBeUndefined();
     }
