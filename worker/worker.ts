@@ -19,7 +19,7 @@ export interface WorkerDeps {
   readonly dataCentres: readonly string[];
   /** Token calls per second and data centre, over all workers. */
   readonly ratePerDataCentre: number;
-  /** Which build of which Worker Deployment this is; null: any worker gets any task. See ADR 10. */
+  /** Which build of which Worker Deployment this is; null: any worker gets any task. See ADR 13. */
   readonly deployment: WorkerDeploymentVersion | null;
   /** Whether workflows leave branches behind `patched` alone that they have not taken yet: see docs/upgrading.md. */
   readonly holdsPatches: boolean;
