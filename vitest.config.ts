@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config';
 interface Suite {
   readonly name: string;
   /** What it needs of the world, by the set-up files of `test/rig`. */
-  readonly needs?: readonly ('postgres' | 'temporal' | 'temporal-program' | 'time-skipping' | 'browser')[];
+  readonly needs?: readonly ('postgres' | 'temporal' | 'temporal-program' | 'time-skipping' | 'browser' | 'product')[];
   /** Of one test. */
   readonly timeoutMs?: number;
   /** Suites of one group run side by side, groups one after the other. */
@@ -31,7 +31,14 @@ const suites: readonly Suite[] = [
   { name: 'replay', group: 0, timeoutMs: 60_000 },
   { name: 'workflow', group: 1, timeoutMs: 60_000, needs: ['time-skipping'], filesAtOnce: 3 },
   { name: 'integration', group: 1, timeoutMs: 30_000, needs: ['postgres', 'temporal'], filesAtOnce: 3, retry: 1 },
-  { name: 'e2e', group: 1, timeoutMs: 120_000, needs: ['temporal-program', 'browser'], filesAtOnce: 3, retry: 1 },
+  {
+    name: 'e2e',
+    group: 1,
+    timeoutMs: 120_000,
+    needs: ['temporal-program', 'browser', 'product'],
+    filesAtOnce: 3,
+    retry: 1,
+  },
   { name: 'chaos', group: 2, timeoutMs: 120_000, needs: ['postgres', 'temporal'] },
   { name: 'scale', group: 3, timeoutMs: 30_000, needs: ['postgres', 'temporal'], filesAtOnce: 1, retry: 1 },
 ];

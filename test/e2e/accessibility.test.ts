@@ -8,7 +8,7 @@ import { openBrowser } from '../rig/browser.ts';
 import { addCompany } from './administrator.ts';
 import { auditPage } from './axe.ts';
 import { gallery, openGallery, partners } from './page-gallery.ts';
-import { type Product, startProduct } from './product.ts';
+import { type SharedProduct, sharedProduct } from './product.ts';
 import { assertConnected, CONNECT_WINDOW, createPeople, follow, type People, redirectUrlOf } from './visit.ts';
 
 const LONG_MS = 240_000;
@@ -16,13 +16,13 @@ const schemes = ['light', 'dark'] as const;
 const languages = ['en-GB', 'de-DE'] as const;
 const looks = languages.flatMap((locale) => schemes.map((colorScheme) => ({ locale, colorScheme })));
 
-let product: Product;
+let product: SharedProduct;
 let browser: Browser;
 let people: People;
 let pages: Awaited<ReturnType<typeof openGallery>>;
 
 beforeAll(async () => {
-  [product, browser] = await Promise.all([startProduct(), openBrowser()]);
+  [product, browser] = await Promise.all([sharedProduct(), openBrowser()]);
   people = createPeople(browser);
   const { headers } = await fetch(new URL('/connect/nobody', product.running.apiUrl));
   pages = await openGallery(headers.get('content-security-policy') ?? '');
@@ -32,7 +32,6 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
   pages?.close();
-  await product?.stop();
 }, 30_000);
 
 async function assertAccessible(page: Page, step: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** An administrator without a browser: follows the redirect, keeps the session's cookie, fills in the forms. */
-import type { Product } from './product.ts';
+import type { SharedProduct } from './product.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface ConnectedCompany {
@@ -13,7 +13,7 @@ interface SandboxApp {
 }
 
 /** The sandbox's app whose Connect leads to the given app of Evergrant. */
-export async function clientIdOf(product: Product, app: string): Promise<string> {
+export async function clientIdOf(product: SharedProduct, app: string): Promise<string> {
   const { apps } = await product.sandboxGet<{ apps: SandboxApp[] }>('/__sandbox/state');
   const found = apps.find(({ connectUri }) => connectUri?.endsWith(`/connect/${app}`));
   if (found === undefined) throw new Error(`the sandbox has no app for /connect/${app}`);
@@ -21,20 +21,20 @@ export async function clientIdOf(product: Product, app: string): Promise<string>
 }
 
 /** A company of its own, with an administrator, at the sandbox. */
-export async function addCompany(product: Product, name: string, dataCentre = 'us2'): Promise<ConnectedCompany> {
+export async function addCompany(product: SharedProduct, name: string, dataCentre = 'us2'): Promise<ConnectedCompany> {
   const users = [{ displayName: 'Ada Winters', webServicesAdmin: true }];
   return await product.sandbox<ConnectedCompany>('companies', { name, dataCentre, users });
 }
 
 /** Presses Connect: the address to which Concur sends the browser. */
-async function pressConnect(product: Product, app: string, company: ConnectedCompany): Promise<string> {
+async function pressConnect(product: SharedProduct, app: string, company: ConnectedCompany): Promise<string> {
   const clientId = await clientIdOf(product, app);
   const { url } = await product.sandbox<{ url: string }>('connect', { clientId, principalId: company.id });
   return url;
 }
 
 /** The whole way of an administrator through a landing page in mode `confirm`, until the connection is active. */
-export async function connect(product: Product, app: string, company: ConnectedCompany): Promise<void> {
+export async function connect(product: SharedProduct, app: string, company: ConnectedCompany): Promise<void> {
   const redirect = await fetch(await pressConnect(product, app, company), { redirect: 'manual' });
   const cookie = redirect.headers.get('set-cookie')?.split(';')[0] ?? '';
   const landingUrl = new URL(redirect.headers.get('location') ?? '', product.running.apiUrl);

@@ -3,18 +3,17 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openBrowser } from '../rig/browser.ts';
 import { clientIdOf } from './administrator.ts';
-import { type Product, startProduct } from './product.ts';
+import { type SharedProduct, sharedProduct } from './product.ts';
 
-let product: Product;
+let product: SharedProduct;
 let browser: Browser;
 
 beforeAll(async () => {
-  [product, browser] = await Promise.all([startProduct(), openBrowser()]);
+  [product, browser] = await Promise.all([sharedProduct(), openBrowser()]);
 }, 120_000);
 
 afterAll(async () => {
   await browser?.close();
-  await product?.stop();
 }, 30_000);
 
 interface Person {

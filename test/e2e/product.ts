@@ -4,11 +4,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { buildEnvironment, ENDED } from './product-environment.ts';
 import { waitFor } from './wait-for.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -26,7 +27,8 @@ export interface Running {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface Product {
+/** A stack that is not the test's to stop. */
+export interface SharedProduct {
   readonly home: string;
   readonly running: Running;
   /** The JWT of the printed `curl`. */
@@ -40,6 +42,9 @@ export interface Product {
   evergrant(
     ...args: readonly string[]
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+}
+
+export interface Product extends SharedProduct {
   /** Milliseconds that the end took. */
   stop(): Promise<number>;
 }
@@ -49,15 +54,7 @@ export async function startProduct(
   keep: { readonly home?: string } = {},
 ): Promise<Product> {
   const home = keep.home ?? (await mkdtemp(join(tmpdir(), 'evergrant-e2e-')));
-  const [port, uiPort, sandboxPort] = await freePorts(3);
-  const variables = {
-    ...plainEnvironment(),
-    EVERGRANT_HOME: home,
-    PORT: String(port),
-    TEMPORAL_UI_PORT: String(uiPort),
-    SANDBOX_PORT: String(sandboxPort),
-    ...env,
-  };
+  const variables = { ...(await buildEnvironment(home)), ...env };
   const child = spawn('npm', ['start'], { cwd: root, env: variables, stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -68,8 +65,45 @@ export async function startProduct(
     const found = await readRunning(home);
     return found !== null && lines.some((line) => line.includes('curl')) ? found : null;
   });
-  const token = (await readFile(join(home, 'dev-token'), 'utf8')).trim();
+  return {
+    ...(await attach({ home, running, variables, printed: async () => lines })),
+    async stop() {
+      const startedAt = Date.now();
+      if (child.exitCode === null) {
+        process.kill(running.pid, 'SIGTERM');
+        await exited(child);
+      }
+      const took = Date.now() - startedAt;
+      if (keep.home === undefined) await rm(home, { recursive: true, force: true });
+      return took;
+    },
+  };
+}
 
+/** One stack for all files that can do with what `npm start` is by itself: each has companies of its own in it. */
+export async function sharedProduct(): Promise<SharedProduct> {
+  const { home, variables, printed: path } = inject('product');
+  const printed = async (): Promise<readonly string[]> => (await readFile(path, 'utf8')).split('\n');
+  const running = await waitFor('npm start to be up', START_UP_MS, async () => {
+    const lines = await printed();
+    if (lines.includes(ENDED)) throw new Error(`npm start has ended:\n${lines.join('\n')}`);
+    const found = await readRunning(home);
+    return found !== null && lines.some((line) => line.includes('curl')) ? found : null;
+  });
+  return await attach({ home, running, variables, printed });
+}
+
+interface Attached {
+  readonly home: string;
+  readonly running: Running;
+  /** Of `npm start`, and of the command line. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** The lines that the launcher has printed. */
+  readonly printed: () => Promise<readonly string[]>;
+}
+
+async function attach({ home, running, variables, printed }: Attached): Promise<SharedProduct> {
+  const token = (await readFile(join(home, 'dev-token'), 'utf8')).trim();
   return {
     home,
     running,
@@ -77,7 +111,7 @@ export async function startProduct(
     async output() {
       const logs = join(home, 'logs');
       const files = await Promise.all((await readdir(logs)).map((name) => readFile(join(logs, name), 'utf8')));
-      return [...lines, ...files.flatMap((text) => text.split('\n'))];
+      return [...(await printed()), ...files.flatMap((text) => text.split('\n'))];
     },
     api: (path, { token: other, ...init } = {}) =>
       fetch(new URL(path, running.apiUrl), {
@@ -100,16 +134,6 @@ export async function startProduct(
       return (await response.json()) as T;
     },
     evergrant: (...args) => run('npm', ['run', '--silent', 'evergrant', '--', ...args], variables),
-    async stop() {
-      const startedAt = Date.now();
-      if (child.exitCode === null) {
-        process.kill(running.pid, 'SIGTERM');
-        await exited(child);
-      }
-      const took = Date.now() - startedAt;
-      if (keep.home === undefined) await rm(home, { recursive: true, force: true });
-      return took;
-    },
   };
 }
 
@@ -121,29 +145,6 @@ async function readRunning(home: string): Promise<Running | null> {
   }
 }
 
-/** The environment without what belongs to Evergrant, so that the machine's own settings change nothing. */
-function plainEnvironment(): Record<string, string> {
-  const names = /^(PATH|HOME|XDG_|TMPDIR|LANG|TEMPORAL_CLI_PATH|npm_config_|JAVA_HOME|GO)/;
-  const entries = Object.entries(process.env).filter(([name, value]) => names.test(name) && value !== undefined);
-  return Object.fromEntries(entries) as Record<string, string>;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 function exited(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
@@ -151,7 +152,7 @@ function exited(child: ChildProcess): Promise<void> {
   });
 }
 
-function run(command: string, args: readonly string[], env: Record<string, string>) {
+function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const out: Buffer[] = [];

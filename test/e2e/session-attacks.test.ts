@@ -8,17 +8,17 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../rig/browser.ts';
 import { addCompany, type ConnectedCompany } from './administrator.ts';
-import { type Product, startProduct } from './product.ts';
+import { type SharedProduct, sharedProduct } from './product.ts';
 import { assertConnected, createPeople, follow, type People, redirectUrlOf } from './visit.ts';
 import { waitFor } from './wait-for.ts';
 
-let product: Product;
+let product: SharedProduct;
 let browser: Browser;
 let people: People;
 let database: pg.Client;
 
 beforeAll(async () => {
-  [product, browser] = await Promise.all([startProduct(), openBrowser()]);
+  [product, browser] = await Promise.all([sharedProduct(), openBrowser()]);
   people = createPeople(browser);
   database = new pg.Client({ connectionString: product.running.environment.MIGRATION_DATABASE_URL ?? '' });
   await database.connect();
@@ -28,7 +28,6 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
   await database?.end();
-  await product?.stop();
 }, 30_000);
 
 interface Mode {

@@ -3,23 +3,22 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../rig/browser.ts';
 import { addCompany, clientIdOf, type ConnectedCompany } from './administrator.ts';
-import { type Product, startProduct } from './product.ts';
+import { type SharedProduct, sharedProduct } from './product.ts';
 
 const APP = 'demo-sign-in';
 const WINDOW = { width: 800, height: 600 };
 
-let product: Product;
+let product: SharedProduct;
 let browser: Browser;
 const contexts: BrowserContext[] = [];
 
 beforeAll(async () => {
-  [product, browser] = await Promise.all([startProduct(), openBrowser()]);
+  [product, browser] = await Promise.all([sharedProduct(), openBrowser()]);
 }, 120_000);
 
 afterAll(async () => {
   await Promise.all(contexts.map((context) => context.close()));
   await browser?.close();
-  await product?.stop();
 }, 30_000);
 
 /** A person with a browser of his own. */

@@ -2,7 +2,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { clientIdOf, type ConnectedCompany } from './administrator.ts';
-import type { Product } from './product.ts';
+import type { SharedProduct } from './product.ts';
 
 /** How large Concur opens the window of a Connect. */
 export const CONNECT_WINDOW = { width: 800, height: 600 };
@@ -28,7 +28,7 @@ export function createPeople(browser: Browser): People {
 }
 
 /** The address behind the Connect button, with a request token of its own. */
-export async function redirectUrlOf(product: Product, app: string, company: ConnectedCompany): Promise<string> {
+export async function redirectUrlOf(product: SharedProduct, app: string, company: ConnectedCompany): Promise<string> {
   const clientId = await clientIdOf(product, app);
   const { url } = await product.sandbox<{ url: string }>('connect', { clientId, principalId: company.id });
   return url;

@@ -18,11 +18,20 @@ export interface ProvidedBrowser {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** An `npm start` that is on its way up, or is up. */
+export interface ProvidedProduct {
+  readonly home: string;
+  readonly variables: Readonly<Record<string, string>>;
+  /** File that gets every line which it prints. */
+  readonly printed: string;
+}
+
 declare module 'vitest' {
   export interface ProvidedContext {
     postgres: ProvidedPostgres;
     temporal: ProvidedTemporal;
     timeSkippingServer: string;
     browser: ProvidedBrowser;
+    product: ProvidedProduct;
   }
 }
