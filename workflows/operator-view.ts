@@ -96,6 +96,9 @@ export function buildDetails(
     ['Customer', connection.customerRef],
     ['State', `**${state}** since ${formatTime(connection.stateSinceMs)}`],
     ['Reason', connection.reason],
+    ['Last error', lastError === null ? null : formatTrouble(lastError)],
+    // Not at the end: the UI cuts that off.
+    ['What to do', adviceOn(connection)],
     ['Data centre', connection.dataCentre],
     ['Upkeep', state === 'active' ? upkeep : null],
     [nextAction[state] ?? 'Next try', formatTime(connection.nextActionAtMs)],
@@ -104,10 +107,9 @@ export function buildDetails(
     ['Missing scopes', missingScopes.join(' ')],
     ['Version', `${connection.version} (run ${generation + 1})`],
     ['Listing', state === 'reauthorization-required' ? listingUrl : null],
-    ['Last error', lastError === null ? null : formatTrouble(lastError)],
   ] as const;
   const written = rows.filter(([, value]) => value !== null && value !== '');
-  return [...written.map(([name, value]) => `- ${name}: ${value}`), '', adviceOn(connection)].join('\n');
+  return written.map(([name, value]) => `- ${name}: ${value}`).join('\n');
 }
 
 /** What comes next where that is no try. */
