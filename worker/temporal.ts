@@ -9,25 +9,26 @@ const ACTIVITIES_ONLY = 'No workflows registered, not polling for workflow tasks
 
 /** Once per process, before anything else of the SDK is used. Signals are handled by our own shutdown. */
 export function installRuntime(log: Log, telemetryOptions: NonNullable<RuntimeOptions['telemetryOptions']>): void {
-  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
-    log[level]({ ...meta, part: 'temporal-sdk' }, message);
+  const write = (level: string, message: string, meta?: object): void =>
+    log[message === ACTIVITIES_ONLY ? 'debug' : levelOf(level)]({ ...meta, part: 'temporal-sdk' }, message);
+  const as = (level: string) => (message: string, meta?: object) => write(level, message, meta);
   Runtime.install({
     shutdownSignals: [],
     // Its native part would print lines of its own, in colours, between ours.
     telemetryOptions: { ...telemetryOptions, logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
     logger: {
-      log: (level, message, meta) => write(levelOf(level))(message, meta),
-      trace: write('debug'),
-      debug: write('debug'),
-      // The SDK tells of every worker's state at level info.
-      info: write('debug'),
-      warn: (message, meta) => write(message === ACTIVITIES_ONLY ? 'debug' : 'warn')(message, meta),
-      error: write('error'),
+      log: write,
+      trace: as('TRACE'),
+      debug: as('DEBUG'),
+      info: as('INFO'),
+      warn: as('WARN'),
+      error: as('ERROR'),
     },
   });
 }
 
-function levelOf(level: string): 'debug' | 'info' | 'warn' | 'error' {
+/** The SDK tells of every worker's state at level info: nobody needs that. */
+function levelOf(level: string): 'debug' | 'warn' | 'error' {
   if (level === 'WARN') return 'warn';
   return level === 'ERROR' ? 'error' : 'debug';
 }
