@@ -1,13 +1,9 @@
-/**
- * Traces of requests, workflows' messages, activities and calls to SAP Concur, for an OpenTelemetry receiver. Where none is
- * configured no package of OpenTelemetry is loaded, and nobody asks twice.
- */
+/** What API and worker know of traces: nothing of OpenTelemetry. */
 import type { RequestListener } from 'node:http';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Log } from '../core/ports.ts';
 import type { WorkflowSpan } from '../core/trace-context.ts';
-import type { TracingSettings } from './otel-settings.ts';
 
 export interface Tracing {
   /** For every client of Temporal: what it asks for goes on in the trace of whoever asks. */
@@ -42,13 +38,3 @@ export interface TracedCall {
 
 /** How long the end of a process may wait for the receiver. */
 export const TRACES_FLUSH_MS = 2_000;
-
-/** Null where nothing is configured. `service`: what the process is called unless the environment names it. */
-export async function createTracing(
-  settings: TracingSettings | null,
-  process: { readonly service: string; readonly version: string },
-): Promise<Tracing | null> {
-  if (settings === null) return null;
-  const { startTracing } = await import('./tracing-sdk.ts');
-  return startTracing(settings, process);
-}
