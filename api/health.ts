@@ -9,6 +9,8 @@ export interface HealthDeps {
   /** Names of migrations that are missing; throws when the database is away. */
   readonly pendingMigrations: () => Promise<readonly string[]>;
   readonly assertTemporalReachable: () => Promise<void>;
+  /** Why it can't be used, for people; null when it can. */
+  readonly explainTemporal?: () => Promise<{ readonly found: string; readonly todo: string } | null>;
   readonly census: Census;
   readonly metrics: Metrics;
   /** Whether the process is on its way out: then it is to get no more requests. */
@@ -23,6 +25,7 @@ const WORKER_ANSWER_MS = 2_000;
 export function createHealth(deps: HealthDeps): Health {
   const { census, metrics, log } = deps;
   let wasReady = true;
+  let hadTemporal = true;
 
   async function databaseState(): Promise<{ readonly database: string; readonly migrations: string }> {
     try {
@@ -41,6 +44,28 @@ export function createHealth(deps: HealthDeps): Health {
     else log.warn(state, 'not ready');
   }
 
+  async function temporalState(): Promise<string> {
+    const isUp = await deps.assertTemporalReachable().then(
+      () => true,
+      () => false,
+    );
+    if (isUp !== hadTemporal) {
+      hadTemporal = isUp;
+      if (isUp) log.info({}, 'Temporal can be used again');
+      else void tellWhy();
+    }
+    return isUp ? 'up' : 'down';
+  }
+
+  /** The question may take seconds: readiness does not wait for it. */
+  async function tellWhy(): Promise<void> {
+    const { found, todo } = (await deps.explainTemporal?.()) ?? {
+      found: 'it does not answer',
+      todo: 'Look at its log.',
+    };
+    log.warn({ todo }, `Temporal can't be used: ${found}`);
+  }
+
   async function workerPage(): Promise<string> {
     if (deps.workerMetricsUrl === null) return '';
     try {
@@ -55,13 +80,7 @@ export function createHealth(deps: HealthDeps): Health {
 
   return {
     async check() {
-      const [state, temporal] = await Promise.all([
-        databaseState(),
-        deps.assertTemporalReachable().then(
-          () => 'up',
-          () => 'down',
-        ),
-      ]);
+      const [state, temporal] = await Promise.all([databaseState(), temporalState()]);
       const ready = state.database === 'up' && state.migrations === 'applied' && deps.isEnding?.() !== true;
       noteChange(ready, state);
       return { ready, ...state, temporal };

@@ -31,6 +31,7 @@ import { announceReady } from '../runtime/ready.ts';
 import { systemRng } from '../runtime/rng.ts';
 import type { Config } from '../runtime/settings.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
+import { findTemporalTrouble } from '../runtime/temporal-trouble.ts';
 import { TRACES_FLUSH_MS } from '../runtime/tracing.ts';
 import { readVersion } from '../runtime/version.ts';
 import { kekFingerprints } from '../vault/kek.ts';
@@ -191,6 +192,7 @@ await runMain('evergrant api', async () => {
     health: createHealth({
       pendingMigrations: () => pendingMigrations(pool),
       assertTemporalReachable: lifecycle.assertReachable,
+      explainTemporal: () => findTemporalTrouble(temporal),
       census: createCensus({
         countConnections: () => countConnections(pool),
         manyBlockedApps: () => manyBlockedApps(pool),

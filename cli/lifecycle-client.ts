@@ -14,6 +14,7 @@ import type { ConnectionKey } from '../core/connection.ts';
 import { AppError } from '../core/errors.ts';
 import type { Lifecycles } from '../core/reconcile.ts';
 import type { Config } from '../runtime/settings.ts';
+import { buildTemporalError } from '../runtime/temporal-trouble.ts';
 import { type AppSignals, createAppSignals } from '../worker/app-signals.ts';
 import { createLifecycles } from '../worker/lifecycles.ts';
 import {
@@ -47,8 +48,8 @@ const ANSWER_MS = HANDLER_WAIT_MS + 5_000;
 export async function createLifecycleClient(temporal: Config['temporal']): Promise<LifecycleClient> {
   const { address, namespace, taskQueue } = temporal;
   const connection = await Connection.connect({ ...temporal.connection, address, connectTimeout: CONNECT_MS }).catch(
-    (cause: unknown) => {
-      throw unavailable(`No Temporal server answers at ${address}`, address, cause);
+    async (cause: unknown) => {
+      throw await buildTemporalError(temporal, cause);
     },
   );
   const client = new Client({ connection, namespace });

@@ -50,7 +50,7 @@ import { createLifecycles } from './lifecycles.ts';
 import { createObserver } from './observer.ts';
 import { startOpsServer } from './ops-server.ts';
 import { keepReconcilerSchedule } from './reconciler-schedule.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
+import { ensureSearchAttributes, searchAttributeList } from './search-attributes.ts';
 import { createSdkMetrics } from './sdk-metrics.ts';
 import { repeatSweeps } from './sweeps.ts';
 import { connectToTemporal, installRuntime } from './temporal.ts';
@@ -107,7 +107,9 @@ await runMain('evergrant worker', async () => {
   const [connection, bundle] = await Promise.all([connectToTemporal(config), workflowBundle()]);
   shutdown.onClose('temporal', () => connection.close());
   const register = config.mode === 'development';
-  await ensureSearchAttributes(connection.operatorService, namespace, { register });
+  if (!(await ensureSearchAttributes(connection.operatorService, namespace, { register }))) {
+    log.info({ namespace }, `the server does not list its search attributes; needed are ${searchAttributeList}`);
+  }
   const client = new Client({ connection, namespace, ...(tracing && { interceptors: tracing.client }) });
 
   const apps = createAppSource({ apps: createAppStore(pool), vault, clock, log });

@@ -2,9 +2,10 @@ import { Connection } from '@temporalio/client';
 import { createDataCentres } from '../../concur/data-centres.ts';
 import { isAppError } from '../../core/errors.ts';
 import type { Config } from '../../runtime/settings.ts';
-import { ensureSearchAttributes } from '../../worker/search-attributes.ts';
+import { findTemporalTrouble } from '../../runtime/temporal-trouble.ts';
+import { ensureSearchAttributes, searchAttributeList } from '../../worker/search-attributes.ts';
 import { concurTaskQueue, lifecycleTaskQueue } from '../../workflows/contract.ts';
-import { type Finding, fail, ok } from './finding.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 
 const CONNECT_MS = 3_000;
 const ANSWER_MS = 5_000;
@@ -15,18 +16,22 @@ const ACTIVITY = 2;
 /** The server, its namespace, the search attributes that operators list by, and somebody who works on every queue. */
 export async function checkTemporal(config: Config): Promise<readonly Finding[]> {
   const { address, namespace } = config.temporal;
+  const trouble = await findTemporalTrouble(config.temporal);
+  if (trouble !== null) return [fail('temporal', trouble.found, trouble.todo)];
   let connection: Connection;
   try {
     connection = await Connection.connect({ ...config.temporal.connection, address, connectTimeout: CONNECT_MS });
   } catch {
-    return [fail('temporal', `no server answers at ${address}`, 'Check TEMPORAL_ADDRESS, TLS and API key.')];
+    return [fail('temporal', `the server at ${address} answers slowly`, 'Run this again, and look at its log.')];
   }
   try {
-    return await connection.withDeadline(Date.now() + ANSWER_MS, async () => [
-      await checkNamespace(connection, namespace),
-      await checkSearchAttributes(connection, namespace),
-      ...(await checkQueues(connection, config)),
-    ]);
+    return await connection.withDeadline(Date.now() + ANSWER_MS, async () => {
+      const found = await checkNamespace(connection, namespace);
+      // Without it there is nothing else to look at.
+      if (found.status === 'fail') return [found];
+      const attributes = await checkSearchAttributes(connection, namespace);
+      return [found, attributes, ...(await checkQueues(connection, config))];
+    });
   } finally {
     await connection.close();
   }
@@ -49,8 +54,14 @@ async function checkNamespace(connection: Connection, namespace: string): Promis
 
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   try {
-    await ensureSearchAttributes(connection.operatorService, namespace, { register: false });
-    return ok('search attributes', 'registered');
+    const listed = await ensureSearchAttributes(connection.operatorService, namespace, { register: false });
+    return listed
+      ? ok('search attributes', 'registered')
+      : warn(
+          'search attributes',
+          'are not listed to us, as in Temporal Cloud',
+          `See that there are: ${searchAttributeList}`,
+        );
   } catch (error) {
     if (isAppError(error, 'configuration-invalid')) return fail('search attributes', 'missing', error.message);
     return fail('search attributes', 'could not be read', 'Check the rights of the API key or certificate.');
