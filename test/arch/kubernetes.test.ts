@@ -244,6 +244,7 @@ describe('the manifests', () => {
       services: Record<'api' | 'worker', { stop_grace_period?: string }>;
     };
     expect(compose.services.worker.stop_grace_period).toBe('4m');
+    expect(compose.services.api.stop_grace_period).toBe('1m');
   });
 
   it('leave the processes nothing to write to and nothing to gain', () => {
