@@ -18,8 +18,8 @@ export interface ReadRecorder {
 const FLUSH_EVERY_MS = 1_000;
 const MOST_OFTEN_MS = 60_000;
 const CAPACITY = 100_000;
-/** Reads in one statement. */
-const BATCH = 5_000;
+/** Reads in one statement: writing down so many takes a few milliseconds, for which everybody else waits. */
+const BATCH = 1_000;
 /** Clients of one connection that are remembered; more than these are asked about at the database again. */
 const MOST_READERS = 64;
 /** First reads that wait for the database: while it is away, later ones are not noted. */

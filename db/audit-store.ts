@@ -90,9 +90,9 @@ function roundsOf(reads: readonly TokenRead[]): readonly (readonly TokenRead[])[
 /** Who was first is decided by the row of connection and client, so that several processes write one event. */
 async function recordRound(pool: Pool, reads: readonly TokenRead[]): Promise<void> {
   const text = `WITH given AS (
-      SELECT c.id AS connection_id, r.actor, r.version, r.at, r.correlation_id
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::text[])
-        AS r (app, principal, actor, version, at, correlation_id)
+      SELECT c.id AS connection_id, r.actor, r.version, to_timestamp(r.at_ms / 1000) AS at, r.correlation_id
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::float8[], $6::text[])
+        AS r (app, principal, actor, version, at_ms, correlation_id)
         JOIN connections c ON c.app = r.app AND c.principal = r.principal
     ), firsts AS (
       INSERT INTO token_readers AS t (connection_id, actor, version)
@@ -107,7 +107,7 @@ async function recordRound(pool: Pool, reads: readonly TokenRead[]): Promise<voi
     reads.map(({ principal }) => principal),
     reads.map(({ actor }) => actor),
     reads.map(({ version }) => version),
-    reads.map(({ atMs }) => timeOf(atMs)),
+    reads.map(({ atMs }) => atMs),
     reads.map(({ correlationId }) => correlationId),
   ];
   await transact(pool, {}, async () => ({ result: undefined, writes: [{ text, values }] }));
