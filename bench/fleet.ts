@@ -23,7 +23,7 @@ const CACHED = 500;
 const KEPT_MS = 1_000;
 /** Questions at once. */
 const LANES = 20;
-const LOADED_MS = 900_000;
+const LOADED_MS = 1_800_000;
 const WORKER = { NODE_ENV: 'production' };
 const MEGABYTE = 2 ** 20;
 
