@@ -34,11 +34,21 @@ async function examine({ tools }: Bench, config: () => Config): Promise<readonly
   }
   const configured = ok('configuration', `mode ${settings.mode}`);
   const [database, temporal, concur] = await Promise.all([
-    checkDatabase(tools()),
-    checkTemporal(settings),
-    checkConcur(settings),
+    unlessBroken('database', () => checkDatabase(tools())),
+    unlessBroken('temporal', () => checkTemporal(settings)),
+    unlessBroken('SAP Concur', () => checkConcur(settings)),
   ]);
   return [configured, ...database, ...temporal, ...concur];
+}
+
+/** What one check stumbles over must not hide what the others find. */
+async function unlessBroken(check: string, look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    return await look();
+  } catch (error) {
+    const found = error instanceof Error ? error.message : 'broke down';
+    return [fail(check, `could not be looked at: ${found}`, 'See that this role, key or certificate may read there.')];
+  }
 }
 
 function print({ terminal }: Bench, findings: readonly Finding[], json: true | undefined): void {

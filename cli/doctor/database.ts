@@ -50,7 +50,10 @@ async function checkKeys(tools: Toolbox): Promise<Finding> {
 async function checkApps(tools: Toolbox): Promise<readonly Finding[]> {
   const apps = await tools.apps.many();
   if (apps.length === 0) return [warn('apps', 'none', 'Declare the apps in APPS_FILE and start the API.')];
-  return await Promise.all(apps.map((app) => checkApp(tools, app)));
+  const found = await Promise.all(
+    apps.map(async (app) => [await checkApp(tools, app), await checkWebhooks(tools, app)]),
+  );
+  return found.flat().filter((finding) => finding !== null);
 }
 
 async function checkApp({ apps, troubles, brakes }: Toolbox, { app }: App): Promise<Finding> {
@@ -71,6 +74,25 @@ async function checkApp({ apps, troubles, brakes }: Toolbox, { app }: App): Prom
     return fail(check, `the brake is on in ${held.join(', ')}`, todo);
   }
   return ok(check, `${secrets.length} client secret${secrets.length === 1 ? '' : 's'}`);
+}
+
+/** Null for an app that tells nobody anything. */
+async function checkWebhooks({ webhooks, clock }: Toolbox, { app }: App): Promise<Finding | null> {
+  const [endpoints, secrets] = await Promise.all([webhooks.endpoints(app), webhooks.secrets(app, clock.now())]);
+  if (endpoints.length === 0) return null;
+  const check = `webhooks of ${app}`;
+  if (secrets.length === 0) {
+    return warn(check, 'nothing is sent: no secret to sign with', `Run: evergrant webhooks rotate-secret ${app}`);
+  }
+  const off = endpoints.filter(({ disabledAtMs }) => disabledAtMs !== null).map(({ url }) => new URL(url).origin);
+  const givenUp = endpoints.reduce((sum, { failed }) => sum + failed, 0);
+  if (off.length === 0 && givenUp === 0) return ok(check, `${endpoints.length} endpoints`);
+  const found = [off.length > 0 && `off since a 410: ${off.join(', ')}`, givenUp > 0 && `given up: ${givenUp}`];
+  return warn(
+    check,
+    found.filter(Boolean).join('; '),
+    `Mend the endpoint, then: evergrant webhooks replay ${app} --failed`,
+  );
 }
 
 async function checkOverdue({ reconcile, clock }: Toolbox): Promise<Finding> {
