@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { connectionStates } from '../../core/connection.ts';
 import { resolvePromtool } from '../../dev/stack/promtool.ts';
 import { runCommand } from '../../dev/stack/run-command.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
@@ -150,6 +151,13 @@ describe('the alerts', () => {
     expect(files).toEqual(['/etc/prometheus/alerts.yml']);
     expect(read('docker-compose.yml')).toContain(`./${RULES}:/etc/prometheus/alerts.yml:ro`);
   });
+});
+
+it('the runbook says of each state what is wrong and what to do', () => {
+  const states = [...read('docs/runbook.md').matchAll(/^\| `([a-z-]+)` \|(.*)\|$/gm)].filter(
+    ([, , cells = '']) => cells.split('|').length === 3,
+  );
+  expect(states.map(([, state]) => state)).toEqual(expect.arrayContaining([...connectionStates]));
 });
 
 describe('the dashboard', () => {
