@@ -3,17 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { waitFor } from '../test/e2e/wait-for.ts';
 import type { Backend } from '../test/integration/backend.ts';
+import type { Part } from '../dev/stack/part.ts';
+import { inLanes } from './in-lanes.ts';
+import type { Victim } from './kills.ts';
 import type { Place } from './place.ts';
 
 /** Any time that is not now. */
 const NOT_DUE = "now() + interval '1 day'";
 
-export interface CronRival {
+export interface CronRival extends Victim {
   /** Refreshes per second, over `ms`. */
   rate(ms: number): Promise<number>;
-  readonly clientId: string;
-  /** All are due now, and `afterMs` later it is killed with SIGKILL and started again; the connections that it lost. */
-  loseByKill(afterMs: number, onKill: () => void): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -35,7 +35,8 @@ export async function createCronRival(
        version int NOT NULL DEFAULT 1, failures int NOT NULL DEFAULT 0, due_at timestamptz NOT NULL);
      CREATE INDEX ON rival_connections (due_at)`,
   );
-  for (let index = 0; index < count; index += 1) {
+  /** With an exchange of its own; none of its business. */
+  const addOne = async (): Promise<string> => {
     const company = sandbox.addCompany({ name: 'Cron', domain: `${randomUUID()}.example`, dataCentre: 'us2' });
     sandbox.addUser({ companyId: company.id, webServicesAdmin: true });
     const { requestToken } = sandbox.pressConnect({ clientId: app.clientId, principalId: company.id });
@@ -51,7 +52,10 @@ export async function createCronRival(
       company.id,
       token,
     ]);
-  }
+    return company.id;
+  };
+  const add = (wanted: number): Promise<readonly string[]> => inLanes(5, Array.from({ length: wanted }), addOne);
+  const measured = await add(count);
   const env = {
     DATABASE_URL: backend.database.adminUrl,
     TOKEN_URL: tokenUrl,
@@ -60,43 +64,52 @@ export async function createCronRival(
     AHEAD: String(everyMs / lifeMs),
     NODE_ENV: 'production',
   };
-  let { part } = await place.start('rivals/cron-refresher.ts', env);
+  const start = async (): Promise<Part> => (await place.start('rivals/cron-refresher.ts', env)).part;
+  let part = await start();
   const versions = async (): Promise<number> => {
     const { rows } = await database.query<{ sum: string }>('SELECT sum(version) FROM rival_connections');
     return Number(rows[0]?.sum);
   };
+  const setDue = async (ids: readonly string[], due: string): Promise<void> => {
+    await database.query(`UPDATE rival_connections SET due_at = ${due} WHERE id = ANY ($1)`, [ids]);
+  };
   return {
     async rate(ms) {
-      await database.query('UPDATE rival_connections SET due_at = now()');
+      await setDue(measured, 'now()');
       await pause(everyMs * 1.5);
       const before = await versions();
       const startedAtMs = performance.now();
       await pause(ms);
       const rate = ((await versions()) - before) / ((performance.now() - startedAtMs) / 1_000);
-      await database.query(`UPDATE rival_connections SET due_at = ${NOT_DUE}`);
+      await setDue(measured, NOT_DUE);
       return rate;
     },
     clientId: app.clientId,
-    async loseByKill(afterMs, onKill) {
-      await database.query('UPDATE rival_connections SET due_at = now(), failures = 0');
-      await pause(afterMs);
+    add,
+    makeDue: (ids) => setDue(ids, 'now()'),
+    async kill() {
       process.kill(part.pid, 'SIGKILL');
       await part.ended;
-      onKill();
-      await database.query('UPDATE rival_connections SET due_at = now(), failures = 0');
-      ({ part } = await place.start('rivals/cron-refresher.ts', env));
+    },
+    async restart() {
+      part = await start();
+    },
+    async untilQuiet(ids) {
+      // What was being refreshed is due again: its transaction was undone. A failure is tried again in a minute, in vain.
       await waitFor('every row to be tried', 120_000, async () => {
         const { rows } = await database.query<{ count: string }>(
-          'SELECT count(*) FROM rival_connections WHERE due_at <= now()',
+          'SELECT count(*) FROM rival_connections WHERE id = ANY ($1) AND due_at <= now()',
+          [ids],
         );
         return rows[0]?.count === '0' ? true : null;
       });
-      // What is locked by a lane is not counted as due: its last answers come within a moment.
-      await pause(2_000);
-      const { rows } = await database.query<{ count: string }>(
-        'SELECT count(*) FROM rival_connections WHERE failures > 0',
+    },
+    async storedTokens(ids) {
+      const { rows } = await database.query<{ id: string; refresh_token: string }>(
+        'SELECT id, refresh_token FROM rival_connections WHERE id = ANY ($1)',
+        [ids],
       );
-      return Number(rows[0]?.count);
+      return ids.map((wanted) => rows.find(({ id }) => id === wanted)?.refresh_token ?? null);
     },
     close: () => database.end(),
   };
