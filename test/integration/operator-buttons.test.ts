@@ -6,8 +6,8 @@ import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionKey } from '../../core/connection.ts';
 import { refreshUpdate, resumeSignal, resumeUpdate } from '../../workflows/contract.ts';
-import { workflowBundle } from '../../worker/bundle.ts';
 import { recordHistories } from '../replay/recorded-histories.ts';
+import { compiledWorkflowBundle } from '../rig/compiled-product.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { waitFor } from '../e2e/wait-for.ts';
 import { type Backend, createBackend } from './backend.ts';
@@ -74,7 +74,10 @@ describe('a *Cancel*', () => {
         return { workflowId, test: task.name, history: await run.fetchHistory() };
       }),
     );
-    for await (const { error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
+    for await (const { error } of Worker.runReplayHistories(
+      { workflowBundle: await compiledWorkflowBundle() },
+      histories,
+    )) {
       expect(error).toBeUndefined();
     }
     if (process.env.RECORD_HISTORIES === '1') await recordHistories(histories);

@@ -2,7 +2,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TRACE_HEADER } from '../../core/trace-context.ts';
-import { workflowBundle } from '../../worker/bundle.ts';
+import { compiledWorkflowBundle } from '../rig/compiled-product.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { type History, readHistories, type RecordedHistory } from './recorded-histories.ts';
 
@@ -12,7 +12,7 @@ let bundle: WorkflowBundleOption;
 let recorded: readonly RecordedHistory[];
 
 beforeAll(async () => {
-  [bundle, recorded] = await Promise.all([workflowBundle(), readHistories()]);
+  [bundle, recorded] = await Promise.all([compiledWorkflowBundle(), readHistories()]);
 });
 
 async function replay(histories: readonly { workflowId: string; history: History }[]): Promise<Map<string, unknown>> {

@@ -2,7 +2,8 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
 import { searchAttributeTypes } from '../../dev/stack/temporal.ts';
 
-const TRIES = 3;
+/** The SDK waits five seconds for a server to be up, which a busy machine may exceed several times. */
+const TRIES = 8;
 /** `IndexedValueType` of Temporal's API. */
 const indexedValueTypes = { Keyword: 2, Datetime: 6 } as const;
 
@@ -27,7 +28,6 @@ async function start(): Promise<TestWorkflowEnvironment> {
     try {
       return await TestWorkflowEnvironment.createTimeSkipping({ server });
     } catch (error) {
-      // The SDK waits five seconds for it to be up, which a busy machine may exceed.
       if (attempt === TRIES) throw error;
     }
   }

@@ -2,10 +2,10 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { workflowBundle } from '../../worker/bundle.ts';
 import { guardianStatusQuery, refreshUpdate } from '../../workflows/contract.ts';
 import type { History } from '../replay/recorded-histories.ts';
 import { recordHistories } from '../replay/recorded-histories.ts';
+import { compiledWorkflowBundle } from '../rig/compiled-product.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
 import { type ConnectionRig, createConnectionRig } from './connection-rig.ts';
@@ -23,7 +23,7 @@ let rig: ConnectionRig;
 const histories: { workflowId: string; test: string; history: History }[] = [];
 
 beforeAll(async () => {
-  [env, bundle] = await Promise.all([createTimeSkippingEnvironment(), workflowBundle()]);
+  [env, bundle] = await Promise.all([createTimeSkippingEnvironment(), compiledWorkflowBundle()]);
 });
 
 afterEach(async ({ task }) => {

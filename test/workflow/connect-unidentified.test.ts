@@ -6,9 +6,9 @@ import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { UnidentifiedInput, UnidentifiedStep } from '../../activities/unidentified.ts';
 import type { UnidentifiedCargo } from '../../core/lifeboat.ts';
-import { workflowBundle } from '../../worker/bundle.ts';
 import { concurTaskQueue, unidentifiedWorkflowId, workflowTypes } from '../../workflows/contract.ts';
 import { type History, recordHistories } from '../replay/recorded-histories.ts';
+import { compiledWorkflowBundle } from '../rig/compiled-product.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
 import { withoutSummary } from './summaries.ts';
@@ -23,7 +23,7 @@ let bundle: WorkflowBundleOption;
 const histories: { workflowId: string; test: string; history: History }[] = [];
 
 beforeAll(async () => {
-  [env, bundle] = await Promise.all([createTimeSkippingEnvironment(), workflowBundle()]);
+  [env, bundle] = await Promise.all([createTimeSkippingEnvironment(), compiledWorkflowBundle()]);
 });
 
 afterAll(async () => {
