@@ -1,4 +1,6 @@
 /** The workflow under a clock that skips time. Longer than 300 lines: all cases share one server. */
+import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -15,6 +17,7 @@ import {
   tokenRejectedSignal,
 } from '../../workflows/contract.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
+import { TRACE_HEADER, type TraceCarrier } from '../../core/trace-context.ts';
 import { quietTemporal } from '../rig/quiet-temporal.ts';
 import { type History, recordHistories } from '../replay/recorded-histories.ts';
 import { createTimeSkippingEnvironment } from '../rig/time-skipping.ts';
@@ -41,7 +44,8 @@ afterAll(async () => {
   try {
     expect(histories.length).toBeGreaterThan(10);
     expect(histories.flatMap(({ history }) => withoutSummary(history))).toEqual([]);
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+    const sinks = { traces: { handled: { fn: () => undefined, callDuringReplay: false } } };
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle, sinks }, histories)) {
       expect(error, `the history of ${workflowId} does not replay`).toBeUndefined();
     }
     if (process.env.RECORD_HISTORIES === '1') await recordHistories(histories);
@@ -53,6 +57,27 @@ afterAll(async () => {
 async function start(options: Partial<RigOptions> = {}): Promise<ConnectionRig> {
   rig = await createConnectionRig({ env, workflowBundle: bundle, ...options });
   return rig;
+}
+
+/** As a client that traces sends it. */
+async function executeTraced(workflowId: string, version: number, traceparent: string): Promise<void> {
+  const headers = { [TRACE_HEADER]: defaultPayloadConverter.toPayload({ traceparent }) };
+  const { connection, namespace = 'default' } = env;
+  const traced: WorkflowClientInterceptor = { startUpdate: (input, next) => next({ ...input, headers }) };
+  const client = new Client({ connection, namespace, interceptors: { workflow: [traced] } });
+  await client.workflow.getHandle(workflowId).executeUpdate(ensureFreshUpdate, { args: [{ version }] });
+}
+
+/** What activities, and the run itself, were told of traces. */
+function carriersOf({ events }: History): { activities: readonly TraceCarrier[]; started: readonly TraceCarrier[] } {
+  const read = (header: { fields?: Record<string, object> | null } | null | undefined): TraceCarrier[] => {
+    const payload = header?.fields?.[TRACE_HEADER];
+    return payload === undefined ? [] : [defaultPayloadConverter.fromPayload<TraceCarrier>(payload)];
+  };
+  return {
+    activities: (events ?? []).flatMap((event) => read(event.activityTaskScheduledEventAttributes?.header)),
+    started: (events ?? []).flatMap((event) => read(event.workflowExecutionStartedEventAttributes?.header)),
+  };
 }
 
 /** Active, with its first token set. */
@@ -236,6 +261,32 @@ describe('the upkeep', () => {
     }
     expect((await runIds()).length).toBeGreaterThan(1);
     expect(connection()).toMatchObject({ state: 'active' });
+  });
+
+  it('keeps what a message was for in its trace, and links what comes of itself to it, over runs', async () => {
+    const { handle, connection, runIds } = await startConnected();
+    await env.sleep(MINUTE);
+    const traceId = 'ab'.repeat(16);
+    await executeTraced(handle.workflowId, connection().version, `00-${traceId}-${'cd'.repeat(8)}-01`);
+    for (let hour = 0; hour < 30; hour += 1) {
+      await handle.executeUpdate(ensureFreshUpdate, { args: [{ version: connection().version }] }).catch(retryOnNewRun);
+      await env.sleep(HOUR);
+    }
+    const ids = await runIds();
+    expect(ids.length).toBeGreaterThan(1);
+    const runs = await Promise.all(
+      ids.map(async (runId) =>
+        carriersOf(await env.client.workflow.getHandle(handle.workflowId, runId).fetchHistory()),
+      ),
+    );
+    const carriers = runs.flatMap(({ activities }) => activities);
+    const ours = carriers.filter(({ traceparent }) => traceparent !== undefined);
+    const linked = carriers.filter(({ link }) => link !== undefined);
+    expect([ours.length, ours.length + linked.length]).toEqual([1, carriers.length]);
+    expect(linked.length).toBeGreaterThan(30);
+    expect(new Set(linked.map(({ link }) => link))).toEqual(new Set([ours[0]?.traceparent]));
+    expect(ours[0]?.traceparent).toMatch(new RegExp(`^00-${traceId}-(?!cdcd)`));
+    expect(runs.flatMap(({ started }) => started)).toContainEqual({ link: ours[0]?.traceparent });
   });
 });
 

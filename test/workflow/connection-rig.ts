@@ -116,6 +116,7 @@ export async function createConnectionRig(options: RigOptions) {
       taskQueue,
       workflowBundle: options.workflowBundle,
       activities: { ...activities, ...guardActivities },
+      sinks: { traces: { handled: { fn: silent, callDuringReplay: false } } },
       ...(namespace === undefined ? {} : { namespace }),
     }),
     ...DATA_CENTRES.map((name) =>
