@@ -36,7 +36,7 @@ export async function createEvergrantVictim(
         const { rows } = await database.query<{ count: string }>(
           `SELECT count(*) FROM connections c WHERE c.app = $1 AND c.principal = ANY ($2)
              AND (c.version < 2 AND c.state NOT IN ('reauthorization-required')
-               OR EXISTS (SELECT FROM refresh_attempts a WHERE a.connection_id = c.id AND a.status <> 'done'))`,
+               OR EXISTS (SELECT FROM refresh_attempts a WHERE a.connection_id = c.id AND a.status IN ('open', 'uncertain', 'received')))`,
           [app, ids],
         );
         return rows[0]?.count === '0' ? true : null;
