@@ -18,9 +18,9 @@ export interface TemporalTrouble {
 type Settings = Pick<TemporalSettings, 'connection' | 'namespace'> & { readonly address: string };
 
 const ANSWER_MS = 4_000;
-const GET_SYSTEM_INFO = '/temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo';
-/** A message of no bytes: not compressed, length 0 (gRPC over HTTP/2). */
-const EMPTY_MESSAGE = Buffer.alloc(5);
+const DESCRIBE_NAMESPACE = '/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace';
+/** Statuses of gRPC. */
+const NOT_FOUND = '5';
 const PERMISSION_DENIED = '7';
 const UNAUTHENTICATED = '16';
 
@@ -62,6 +62,12 @@ export async function findTemporalTrouble(settings: Settings): Promise<TemporalT
             `the server at ${address} asks who calls`,
             'Set TEMPORAL_API_KEY, or the client certificate that it wants.',
           );
+    }
+    if (outcome.status === NOT_FOUND) {
+      return refusal(
+        `the server at ${address} has no namespace ${namespace}`,
+        `Set TEMPORAL_NAMESPACE, or make it: temporal operator namespace create --namespace ${namespace}`,
+      );
     }
     if (outcome.status !== PERMISSION_DENIED) return null;
     return refusal(
@@ -115,7 +121,7 @@ export async function findTemporalTrouble(settings: Settings): Promise<TemporalT
 
 type Outcome = { readonly status: string } | { readonly code: string };
 
-/** The gRPC status of a call that concerns nobody, or the code of what went wrong before. */
+/** The gRPC status of a question about the namespace, or the code of what went wrong before. */
 function ask(settings: Settings): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = open(settings);
@@ -133,10 +139,12 @@ function ask(settings: Settings): Promise<Outcome> {
     session.on('error', () => undefined);
     const call = session.request({
       ':method': 'POST',
-      ':path': GET_SYSTEM_INFO,
+      ':path': DESCRIBE_NAMESPACE,
       ':authority': settings.address,
       'content-type': 'application/grpc',
       te: 'trailers',
+      // By which Temporal Cloud tells whose call it is.
+      'temporal-namespace': settings.namespace,
       ...headersOf(settings),
     });
     const judge = (headers: IncomingHttpHeaders): void => {
@@ -145,9 +153,18 @@ function ask(settings: Settings): Promise<Outcome> {
     };
     call.on('error', () => undefined);
     call.on('response', judge).on('trailers', judge);
-    call.end(EMPTY_MESSAGE);
+    call.end(buildRequest(settings.namespace));
     call.resume();
   });
+}
+
+/** Not compressed, length, and a message whose first field is the namespace (gRPC over HTTP/2, Protocol Buffers). */
+function buildRequest(namespace: string): Buffer {
+  const name = Buffer.from(namespace);
+  const head = Buffer.alloc(5);
+  const field = name.length < 0x80 ? [0x0a, name.length] : [0x0a, (name.length & 0x7f) | 0x80, name.length >> 7];
+  head.writeUInt32BE(field.length + name.length, 1);
+  return Buffer.concat([head, Buffer.from(field), name]);
 }
 
 function headersOf({ connection }: Settings): Record<string, string> {

@@ -2,7 +2,7 @@
 import { NativeConnection, Runtime, type RuntimeOptions } from '@temporalio/worker';
 import type { Log } from '../core/ports.ts';
 import type { Config } from '../runtime/settings.ts';
-import { buildTemporalError } from '../runtime/temporal-trouble.ts';
+import { buildTemporalError, findTemporalTrouble } from '../runtime/temporal-trouble.ts';
 
 /** The SDK warns of what is meant: the workers of the data centres make calls and run no workflows. */
 const ACTIVITIES_ONLY = 'No workflows registered, not polling for workflow tasks';
@@ -35,9 +35,15 @@ function levelOf(level: string): 'debug' | 'warn' | 'error' {
 
 /** @throws `temporal-unavailable` when no server answers, `configuration-invalid` when it does not let us in. */
 export async function connectToTemporal({ temporal }: Config): Promise<NativeConnection> {
+  let connection: NativeConnection;
   try {
-    return await NativeConnection.connect({ ...temporal.connection, address: temporal.address });
+    connection = await NativeConnection.connect({ ...temporal.connection, address: temporal.address });
   } catch (error) {
     throw await buildTemporalError(temporal, error);
   }
+  // To be connected says nothing of the namespace.
+  const trouble = await findTemporalTrouble(temporal);
+  if (trouble?.isRefusal !== true) return connection;
+  await connection.close();
+  throw await buildTemporalError(temporal, new Error(trouble.found));
 }

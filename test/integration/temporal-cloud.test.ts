@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../dev/stack/ports.ts';
 import { waitFor } from '../e2e/wait-for.ts';
@@ -50,7 +50,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'evergrant-cloud-'));
   // One build, whatever becomes of the sources meanwhile.
   worker = await compiledProgram('worker');
-  backend = await createBackend();
+  backend = await createBackend({}, { built: { place: dirname(dirname(dirname(worker))) } });
   const { TEMPORAL_ADDRESS: target, TEMPORAL_NAMESPACE: namespace } = backend.environment;
   const identity = authority.certify('localhost');
   byCertificate = await startTemporalFront({ target, identity, clientAuthority: authority.certificate });
@@ -158,6 +158,21 @@ describe('who is not let in by Temporal', () => {
       /the server at localhost:\d+ does not take the API key/,
       'TEMPORAL_API_KEY',
     ],
+    [
+      'an API key for another namespace',
+      () => ({
+        ...{ TEMPORAL_ADDRESS: byKey.address, TEMPORAL_NAMESPACE: 'foreign' },
+        ...{ TEMPORAL_API_KEY: KEY, ...trusting() },
+      }),
+      /lets this API key do nothing in namespace foreign/,
+      'TEMPORAL_NAMESPACE',
+    ],
+    [
+      'a namespace that is not there',
+      () => ({ TEMPORAL_NAMESPACE: 'nowhere' }),
+      /has no namespace nowhere/,
+      'temporal operator namespace create --namespace nowhere',
+    ],
     ['no API key', () => ({ TEMPORAL_ADDRESS: byKey.address, ...trusting() }), /asks who calls/, 'TEMPORAL_API_KEY'],
     [
       'a certificate of an authority that nobody registered',
@@ -196,7 +211,7 @@ describe('who is not let in by Temporal', () => {
     expect(JSON.stringify(items)).not.toContain(KEY);
   });
 
-  it.each(cases.filter(([what]) => /^(a wrong|a certificate|nobody)/.test(what)))(
+  it.each(cases.filter(([what]) => /^(a wrong|an API key|a certificate|nobody)/.test(what)))(
     'ends as a worker with %s, with what to do and no stack',
     async (what, variables, found, todo) => {
       const env = { PATH: process.env.PATH ?? '', ...environment(variables()) };

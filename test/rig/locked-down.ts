@@ -13,6 +13,8 @@ import { compiledProgram } from './compiled-product.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** As in the images. */
 const USER = '1000';
+/** Of util-linux, like `setpriv` and `mount`. */
+const launcher = 'unshare';
 
 /** Arguments: the folder of the dependencies, the folder where they are wanted, and the program. */
 const script = `
@@ -63,7 +65,7 @@ export async function lockDown(): Promise<LockedDown> {
   return {
     place,
     run(source) {
-      const { status, stdout, stderr } = spawnSync('unshare', args('--eval', source), {
+      const { status, stdout, stderr } = spawnSync(launcher, args('--eval', source), {
         cwd: place,
         env,
         encoding: 'utf8',
@@ -72,7 +74,7 @@ export async function lockDown(): Promise<LockedDown> {
       return stdout;
     },
     async start(program, environment) {
-      const child = spawn('unshare', args(`dist/${program}/main.js`), {
+      const child = spawn(launcher, args(`dist/${program}/main.js`), {
         cwd: place,
         env: { ...env, ...environment },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
