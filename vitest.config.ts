@@ -20,17 +20,30 @@ interface Suite {
    * fault. The reporter says what was tried again.
    */
   readonly retry?: number;
+  /**
+   * Its files follow each other in the same processes, which load once what they import: no module of the product keeps a
+   * state of its own. Saves half a second of CPU and more for each file.
+   */
+  readonly sharesProcesses?: boolean;
 }
 
 const suites: readonly Suite[] = [
-  { name: 'unit', group: 0 },
+  { name: 'unit', group: 0, sharesProcesses: true },
   { name: 'property', group: 0, timeoutMs: 30_000 },
   { name: 'simulation', group: 0, timeoutMs: 60_000 },
   { name: 'arch', group: 0, timeoutMs: 60_000 },
   { name: 'types', group: 0, timeoutMs: 60_000 },
   { name: 'replay', group: 0, timeoutMs: 60_000 },
   { name: 'workflow', group: 1, timeoutMs: 60_000, needs: ['time-skipping'], filesAtOnce: 3 },
-  { name: 'integration', group: 1, timeoutMs: 30_000, needs: ['postgres', 'temporal'], filesAtOnce: 3, retry: 1 },
+  {
+    name: 'integration',
+    group: 1,
+    timeoutMs: 30_000,
+    needs: ['postgres', 'temporal'],
+    filesAtOnce: 3,
+    retry: 1,
+    sharesProcesses: true,
+  },
   {
     name: 'e2e',
     group: 1,
@@ -53,22 +66,33 @@ export default defineConfig({
     reporters: ['default'],
     projects: suites
       .filter(({ name }) => existsSync(new URL(`./test/${name}`, import.meta.url)))
-      .map(({ name, needs = [], timeoutMs = 10_000, group, filesAtOnce = FILES_AT_ONCE, retry = 0 }) => ({
-        extends: true as const,
-        test: {
+      .map(
+        ({
           name,
-          include: [`test/${name}/**/*.test.ts`],
-          globalSetup: needs.map((need) => `test/rig/${need}-setup.ts`),
-          setupFiles: ['test/rig/leak-guard.ts'],
-          // Temporal's SDK is native code that does not live in worker threads.
-          pool: 'forks' as const,
-          maxWorkers: filesAtOnce,
-          retry,
-          testTimeout: timeoutMs,
-          hookTimeout: Math.max(timeoutMs, 60_000),
-          teardownTimeout: 20_000,
-          sequence: { groupOrder: group },
-        },
-      })),
+          needs = [],
+          timeoutMs = 10_000,
+          group,
+          filesAtOnce = FILES_AT_ONCE,
+          retry = 0,
+          sharesProcesses = false,
+        }) => ({
+          extends: true as const,
+          test: {
+            name,
+            include: [`test/${name}/**/*.test.ts`],
+            globalSetup: needs.map((need) => `test/rig/${need}-setup.ts`),
+            setupFiles: ['test/rig/leak-guard.ts'],
+            // Temporal's SDK is native code that does not live in worker threads.
+            pool: 'forks' as const,
+            isolate: !sharesProcesses,
+            maxWorkers: filesAtOnce,
+            retry,
+            testTimeout: timeoutMs,
+            hookTimeout: Math.max(timeoutMs, 60_000),
+            teardownTimeout: 20_000,
+            sequence: { groupOrder: group },
+          },
+        }),
+      ),
   },
 });
