@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/stack/ports.ts';
 
 interface Running {
   readonly process: ChildProcess;
@@ -50,15 +49,6 @@ async function up(env: Readonly<Record<string, string>> = {}): Promise<Running> 
   const url = /http:\/\/[\d.:a-z]+/.exec(line)?.[0];
   if (url === undefined) throw new Error(`the sandbox said ${JSON.stringify(line)}`);
   return { process: child, url };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function failing(env: Readonly<Record<string, string>>): Promise<{ code: number | null; said: string }> {
