@@ -120,35 +120,45 @@ describe('what is sealed by jose and opened here', () => {
 
   it('is refused whenever jose refuses it: another key, context, or part', async () => {
     await fc.assert(
-      fc.asyncProperty(keyBytes, keyBytes, bytes, context, harm, async (secret, other, value, place, { part, given, cut }) => {
-        fc.pre(!Buffer.from(secret).equals(other));
-        const key = await importSealingKey('k', Buffer.from(secret));
-        const otherKey = await importSealingKey('k', Buffer.from(other));
-        const sealed = await sealBytes(key, value, place);
-        const parts = sealed.split('.');
-        const before = Buffer.from(parts[part] ?? '', 'base64url');
-        const after = cut ? before.subarray(0, -1) : Buffer.from(given);
-        parts[part] = after.toString('base64url');
-        const harmed = parts.join('.');
-        fc.pre(harmed !== sealed);
-        for (const [hand, raw, text, where] of [
-          [otherKey, other, sealed, place],
-          [key, secret, sealed, `${place}!`],
-          // `jose` is not asked about an encrypted key where there is none.
-          ...(part === 1 ? [] : [[key, secret, harmed, place] as const]),
-        ] as const) {
-          expect(await openByJose(raw, text, where)).toBeNull();
-          expect(openHere(hand, text, where)).toBeNull();
-        }
-        expect(openHere(key, harmed, place)).toBeNull();
-      }),
+      fc.asyncProperty(
+        keyBytes,
+        keyBytes,
+        bytes,
+        context,
+        harm,
+        async (secret, other, value, place, { part, given, cut }) => {
+          fc.pre(!Buffer.from(secret).equals(other));
+          const key = await importSealingKey('k', Buffer.from(secret));
+          const otherKey = await importSealingKey('k', Buffer.from(other));
+          const sealed = await sealBytes(key, value, place);
+          const parts = sealed.split('.');
+          const before = Buffer.from(parts[part] ?? '', 'base64url');
+          const after = cut ? before.subarray(0, -1) : Buffer.from(given);
+          parts[part] = after.toString('base64url');
+          const harmed = parts.join('.');
+          fc.pre(harmed !== sealed);
+          for (const [hand, raw, text, where] of [
+            [otherKey, other, sealed, place],
+            [key, secret, sealed, `${place}!`],
+            // `jose` is not asked about an encrypted key where there is none.
+            ...(part === 1 ? [] : [[key, secret, harmed, place] as const]),
+          ] as const) {
+            expect(await openByJose(raw, text, where)).toBeNull();
+            expect(openHere(hand, text, where)).toBeNull();
+          }
+          expect(openHere(key, harmed, place)).toBeNull();
+        },
+      ),
     );
   });
 
   it('has the one header that is written here: what jose would open under another is refused', async () => {
     const secret = Buffer.alloc(32, 3);
     const key = await importSealingKey('k', secret);
-    for (const header of [{ enc: 'A256GCM', alg: 'dir', kid: 'k' }, { alg: 'dir', enc: 'A256GCM', kid: 'k', typ: 'x' }]) {
+    for (const header of [
+      { enc: 'A256GCM', alg: 'dir', kid: 'k' },
+      { alg: 'dir', enc: 'A256GCM', kid: 'k', typ: 'x' },
+    ]) {
       const jwe = await new FlattenedEncrypt(Buffer.from('value'))
         .setProtectedHeader(header)
         .setAdditionalAuthenticatedData(Buffer.from('evergrant here'))
