@@ -95,15 +95,17 @@ describe('a rotation', () => {
     await rig.rotate();
     expect((await (await rig.openVault()).open(lifeboat, 'afloat')).reveal()).toBe('an answer');
 
-    const admin = new pg.Client({ connectionString: rig.database.adminUrl });
-    await admin.connect();
-    const age = (days: number) =>
-      admin.query(`UPDATE data_keys SET replaced_at = now() - $2::interval WHERE kid = $1`, [old, `${days} days`]);
+    const age = async (days: number): Promise<void> => {
+      const admin = new pg.Client({ connectionString: rig.database.adminUrl });
+      await admin.connect();
+      await admin
+        .query(`UPDATE data_keys SET replaced_at = now() - $2::interval WHERE kid = $1`, [old, `${days} days`])
+        .finally(() => admin.end());
+    };
     await age(29);
     expect((await rig.rotate()).removed).toEqual([]);
     await age(31);
     expect((await rig.rotate()).removed).toEqual([old]);
-    await admin.end();
     await expect((await rig.openVault()).open(lifeboat, 'afloat')).rejects.toMatchObject({ details: { what: 'key' } });
     await rig.openAll();
   });
