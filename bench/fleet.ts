@@ -9,6 +9,7 @@ import { readDeadlines, readLateness, type Lateness } from './deadlines.ts';
 import { inLanes } from './in-lanes.ts';
 import { interleave } from './interleave.ts';
 import { observedNodeArgs, startObservedWorker } from './observed-worker.ts';
+import { CACHED_WORKFLOWS } from '../worker/worker.ts';
 import { statusQuery } from '../workflows/contract.ts';
 import type { Place } from './place.ts';
 import { ratios, spreadOf } from './statistics.ts';
@@ -17,8 +18,6 @@ import { ratios, spreadOf } from './statistics.ts';
 const TOKEN_LIFE_MS = 3_600_000;
 /** So short that something is due while a quick measurement lasts. */
 const QUICK_LIFE_MS = 300_000;
-/** Workflows that a worker keeps in memory (worker/worker.ts). */
-const CACHED = 500;
 /** What is not later than this is as good as kept. */
 const KEPT_MS = 1_000;
 /** Questions at once. */
@@ -148,7 +147,7 @@ async function live({ backend, database, keys }: Fleet, windowMs: number): Promi
     return left.rowCount === 0 ? performance.now() - startedAtMs : null;
   });
   // At a few refreshes a second the cache of the small fleet would take half an hour to fill.
-  await inLanes(LANES, keys.slice(0, CACHED), (key) => backend.handle(key).query(statusQuery));
+  await inLanes(LANES, keys.slice(0, CACHED_WORKFLOWS), (key) => backend.handle(key).query(statusQuery));
   // What came due meanwhile stood behind all that.
   await waitFor('the deadlines to be kept again', LOADED_MS, async () => {
     const late = await database.query(
@@ -213,7 +212,7 @@ function judge(plan: Plan, { storage, ...measured }: Measured): Findings {
   const { few, many, windowMs, lifeMs } = plan;
   const { smallLoad, largeLoad, smalls, larges } = measured;
   // Where the small one does not fill the cache, it is the cache that would be compared.
-  const isFull = few >= CACHED;
+  const isFull = few >= CACHED_WORKFLOWS;
   const perConnection = bytesPerConnection(plan, storage);
   const show = (what: string, of: readonly number[]): Claim => ({ what, measured: spreadOf(of), target: null });
   const atMost = (what: string, of: readonly number[], value: number): Claim => ({
@@ -270,8 +269,8 @@ function judge(plan: Plan, { storage, ...measured }: Measured): Findings {
         `they take turns. Lateness from the rows: when the call was sent, against the deadline that was on file; what was due and ` +
         'not refreshed yet counts with its age.',
       isFull
-        ? `A worker keeps ${CACHED} workflows in memory; before the steady state is looked at, that cache is filled by queries.`
-        : `Too few for more than a look: a worker keeps ${CACHED} workflows in memory, so that its memory grows up to there, and only the ` +
+        ? `A worker keeps ${CACHED_WORKFLOWS} workflows in memory; before the steady state is looked at, that cache is filled by queries.`
+        : `Too few for more than a look: a worker keeps ${CACHED_WORKFLOWS} workflows in memory, so that its memory grows up to there, and only the ` +
           'full run, of 1,000 and 10,000, is judged by it.',
     ],
   };
