@@ -35,6 +35,8 @@ export const CALLS_AT_ONCE = 100;
 /** Runs kept in memory, some 75 KB each. One that was forgotten is replayed when it is woken, at 0.4 ms an event. */
 export const CACHED_WORKFLOWS = 1_000;
 
+const WORKFLOW_THREADS = 2;
+
 /** Activities beat every few seconds by themselves, so that this is only the delay of an answer in need. */
 const HEARTBEAT_THROTTLE_MS = 500;
 
@@ -89,6 +91,8 @@ export async function createWorker(deps: WorkerDeps): Promise<EvergrantWorker> {
     maxConcurrentActivityTaskExecutions: 50,
     maxConcurrentWorkflowTaskExecutions: 40,
     maxCachedWorkflows: CACHED_WORKFLOWS,
+    // A worker that starts after an outage replays every run that is due; whoever reads meanwhile waits behind them.
+    workflowThreadPoolSize: WORKFLOW_THREADS,
   });
   const calls = deps.dataCentres.map((dataCentre) =>
     Worker.create({
