@@ -6,14 +6,13 @@ export interface Benchmark {
   readonly name: string;
   /** What is measured against what, in a sentence or two. */
   readonly about: string;
-  run(effort: Effort): Promise<Findings>;
+  /** `place`: where the servers and the product run. */
+  run(effort: Effort, place: Place): Promise<Findings>;
 }
 
 export interface Effort {
   /** A minute at most: fewer rounds of shorter measurements, smaller fleets. */
   readonly isQuick: boolean;
-  /** Where the servers and the product run. */
-  openPlace(): Promise<Place>;
   /** Tells the one who waits what goes on. */
   say(line: string): void;
 }

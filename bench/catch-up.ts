@@ -40,15 +40,10 @@ export const catchUp: Benchmark = {
   run,
 };
 
-async function run(effort: Effort): Promise<Findings> {
+async function run(effort: Effort, place: Place): Promise<Findings> {
   const size = effort.isQuick ? quick : full;
-  const place = await effort.openPlace();
-  try {
-    const settings = { accessTokenTtlMs: size.lifeMs };
-    return await measure(effort, place, await place.openBackend({ settings, callLimit: 20_000 }), size);
-  } finally {
-    await place.close();
-  }
+  const settings = { accessTokenTtlMs: size.lifeMs };
+  return await measure(effort, place, await place.openBackend({ settings, callLimit: 20_000 }), size);
 }
 
 /** One catch-up. */

@@ -25,13 +25,8 @@ export const connect: Benchmark = {
   run,
 };
 
-async function run(effort: Effort): Promise<Findings> {
-  const place = await effort.openPlace();
-  try {
-    return await measure(effort, place, await place.openBackend());
-  } finally {
-    await place.close();
-  }
+async function run(effort: Effort, place: Place): Promise<Findings> {
+  return await measure(effort, place, await place.openBackend());
 }
 
 async function measure({ isQuick, say }: Effort, place: Place, backend: Backend): Promise<Findings> {

@@ -40,13 +40,8 @@ export const cost: Benchmark = {
   run,
 };
 
-async function run(effort: Effort): Promise<Findings> {
-  const place = await effort.openPlace();
-  try {
-    return await measure(effort, place, await place.openBackend({ settings: { accessTokenTtlMs: SHORT_LIFE_MS } }));
-  } finally {
-    await place.close();
-  }
+async function run(effort: Effort, place: Place): Promise<Findings> {
+  return await measure(effort, place, await place.openBackend({ settings: { accessTokenTtlMs: SHORT_LIFE_MS } }));
 }
 
 async function measure({ isQuick, say }: Effort, place: Place, backend: Backend): Promise<Findings> {

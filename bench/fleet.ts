@@ -34,16 +34,7 @@ export const fleet: Benchmark = {
   run,
 };
 
-async function run(effort: Effort): Promise<Findings> {
-  const place = await effort.openPlace();
-  try {
-    return await measure(effort, place);
-  } finally {
-    await place.close();
-  }
-}
-
-async function measure({ isQuick, say }: Effort, place: Place): Promise<Findings> {
+async function run({ isQuick, say }: Effort, place: Place): Promise<Findings> {
   const plan: Plan = isQuick
     ? { few: 30, many: 300, rounds: 1, windowMs: 8_000, restMs: 2_000, lifeMs: QUICK_LIFE_MS }
     : { few: 1_000, many: 10_000, rounds: 3, windowMs: 30_000, restMs: 10_000, lifeMs: TOKEN_LIFE_MS };

@@ -34,8 +34,8 @@ async function main(): Promise<void> {
   const machine = lookAtMachine();
   const startedAtMs = Date.now();
   const say = (line: string): void => console.error(`[${((Date.now() - startedAtMs) / 1_000).toFixed(1)} s] ${line}`);
-  const options = { product: values.product ?? null, profiles: values.profile ?? null, say };
-  const findings = await benchmark.run({ isQuick, say, openPlace: () => openPlace(options) });
+  const place = await openPlace({ product: values.product ?? null, profiles: values.profile ?? null, say });
+  const findings = await benchmark.run({ isQuick, say }, place).finally(() => place.close());
   machine.loadAtEnd = currentLoad();
   const seconds = Math.round((Date.now() - startedAtMs) / 1_000);
   printReport({ name: benchmark.name, isQuick, seconds, at: new Date().toISOString(), machine, ...findings });

@@ -42,14 +42,8 @@ export const rotation: Benchmark = {
   run,
 };
 
-async function run(effort: Effort): Promise<Findings> {
-  const place = await effort.openPlace();
-  try {
-    const backend = await place.openBackend({ settings: { accessTokenTtlMs: LONG_LIFE_MS } });
-    return await measure(effort, place, backend);
-  } finally {
-    await place.close();
-  }
+async function run(effort: Effort, place: Place): Promise<Findings> {
+  return await measure(effort, place, await place.openBackend({ settings: { accessTokenTtlMs: LONG_LIFE_MS } }));
 }
 
 async function measure({ isQuick, say }: Effort, place: Place, backend: Backend): Promise<Findings> {
