@@ -7,13 +7,13 @@ import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { migrate } from '../../db/migrate.ts';
 import { Guardian } from '../../dev/stack/guardian.ts';
 import { Part, type PartOptions } from '../../dev/stack/part.ts';
 import { freePort } from '../../dev/stack/ports.ts';
 import { DATABASE_NAME } from '../../dev/stack/postgres-cluster.ts';
 import { startPostgres } from '../../dev/stack/postgres.ts';
+import { withClient } from '../rig/postgres-client.ts';
 import type { TestDatabase } from '../rig/test-database.ts';
 
 const run = promisify(execFile);
@@ -53,7 +53,7 @@ export async function startArchivingPostgres(): Promise<ArchivingPostgres> {
   const { uid, gid } = await stat(data);
   await mkdir(archive, { mode: 0o700 });
   await chown(archive, uid, gid);
-  await asAdmin(first.url('admin', 'postgres'), async (client) => {
+  await withClient(first.url('admin', 'postgres'), async (client) => {
     await client.query('ALTER SYSTEM SET archive_mode = on');
     await client.query(`ALTER SYSTEM SET archive_command = 'test ! -f ${archive}/%f && cp %p ${archive}/%f'`);
     await client.query(`ALTER SYSTEM SET archive_timeout = '1min'`);
@@ -72,7 +72,7 @@ export async function startArchivingPostgres(): Promise<ArchivingPostgres> {
       drop: async () => undefined,
     },
     async backUp() {
-      await asAdmin(server.url('admin', 'postgres'), async (client) => {
+      await withClient(server.url('admin', 'postgres'), async (client) => {
         await client.query(`SELECT pg_backup_start('nightly', fast => true)`);
         await tar(['--create', '--file', backup, '--exclude=./pg_wal/*', '--exclude=./postmaster.*', '-C', data, '.']);
         const { rows } = await client.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop()');
@@ -120,14 +120,4 @@ async function tar(args: readonly string[]): Promise<void> {
   await run('tar', args).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 1)) throw error;
   });
-}
-
-async function asAdmin(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -1,8 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectionStates } from '../../core/connection.ts';
 import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate, pendingMigrations } from '../../db/migrate.ts';
+import { withClient } from '../rig/postgres-client.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../rig/test-database.ts';
 
 let database: TestDatabase;
@@ -11,16 +12,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 afterAll(() => database.drop());
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
 
 describe('migrations', () => {
   it('are all pending in an empty database, and run once for twenty that start together, as a plain owner', async () => {

@@ -1,5 +1,4 @@
 /** The exchange of keys on a real database. Longer than 300 lines: each interruption has its case. */
-import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sealContexts } from '../../core/seal-contexts.ts';
 import { Secret } from '../../core/secret.ts';
@@ -8,6 +7,7 @@ import { sealedColumns } from '../../db/sealed-columns.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { kekFingerprints } from '../../vault/kek.ts';
 import { createKeyWatch } from '../../vault/key-watch.ts';
+import { withClient } from '../rig/postgres-client.ts';
 import { evergrant } from './cli-terminal.ts';
 import { silentLog } from './db-silent-log.ts';
 import { createKeyRig, type KeyRig, makeKek } from './key-rig.ts';
@@ -95,13 +95,10 @@ describe('a rotation', () => {
     await rig.rotate();
     expect((await (await rig.openVault()).open(lifeboat, 'afloat')).reveal()).toBe('an answer');
 
-    const age = async (days: number): Promise<void> => {
-      const admin = new pg.Client({ connectionString: rig.database.adminUrl });
-      await admin.connect();
-      await admin
-        .query(`UPDATE data_keys SET replaced_at = now() - $2::interval WHERE kid = $1`, [old, `${days} days`])
-        .finally(() => admin.end());
-    };
+    const age = (days: number) =>
+      withClient(rig.database.adminUrl, (admin) =>
+        admin.query(`UPDATE data_keys SET replaced_at = now() - $2::interval WHERE kid = $1`, [old, `${days} days`]),
+      );
     await age(29);
     expect((await rig.rotate()).removed).toEqual([]);
     await age(31);

@@ -1,17 +1,12 @@
 import { Connection } from '@temporalio/client';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { withClient } from '../rig/postgres-client.ts';
 import { createEmptyDatabase, createTestDatabase } from '../rig/test-database.ts';
 import { createTestTemporal } from '../rig/test-temporal.ts';
 
 async function query(url: string, text: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(text)).rows;
-  } finally {
-    await client.end();
-  }
+  return await withClient(url, async (client) => (await client.query(text)).rows);
 }
 
 describe('a test database', () => {

@@ -1,8 +1,9 @@
 /** A database of its own for a test file: a copy of the migrated template, made in some ten milliseconds. */
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { inject } from 'vitest';
 import { OWNER_ROLE } from '../../dev/stack/postgres-cluster.ts';
+import { withClient } from './postgres-client.ts';
 
 export interface TestDatabase {
   readonly name: string;
@@ -35,7 +36,7 @@ export function createEmptyDatabase(): Promise<TestDatabase> {
 /** A copy as a backup makes it: of this moment. Sessions on the original are ended; its pools make new ones. */
 export async function copyTestDatabase({ name }: TestDatabase): Promise<TestDatabase> {
   // PostgreSQL copies no database that is in use.
-  await run(at(inject('postgres').admin, 'postgres'), (client) =>
+  await withClient(at(inject('postgres').admin, 'postgres'), (client) =>
     client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]),
   );
   return create(name);
@@ -45,13 +46,13 @@ async function create(template: string): Promise<TestDatabase> {
   const urls = inject('postgres');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = at(urls.admin, 'postgres');
-  await run(admin, (client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER ${OWNER_ROLE}`));
+  await withClient(admin, (client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER ${OWNER_ROLE}`));
   return {
     name,
     url: at(urls.application, name),
     ownerUrl: at(urls.owner, name),
     adminUrl: at(urls.admin, name),
-    drop: () => run(admin, (client) => drop(client, name)),
+    drop: () => withClient(admin, (client) => drop(client, name)),
   };
 }
 
@@ -72,16 +73,6 @@ async function sessionsOf(client: pg.Client, name: string): Promise<readonly str
     [name],
   );
   return rows.map(({ application_name: application, query }) => `${application || 'unnamed'} (last: ${query})`);
-}
-
-async function run(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 function at(url: string, database: string): string {
