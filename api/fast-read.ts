@@ -16,10 +16,12 @@ import type { buildSecurityHeaders } from './middleware/security-headers.ts';
 import { TOKEN_ROUTE, TOKEN_SCOPE } from './partner/tokens.ts';
 import { noteProblem, PROBLEM_TYPE } from './problem.ts';
 import type { RequestRecord } from './request-record.ts';
+import { APP_NAME, PRINCIPAL_ID } from './schemas/fields.ts';
 
-/** {@link TOKEN_ROUTE} spelled out: no query, nothing escaped. */
-const PLAIN_READ =
-  /^\/v1\/apps\/([a-z0-9-]{1,40})\/connections\/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\/token$/;
+/** {@link TOKEN_ROUTE} with what its parameters may be: no query, nothing escaped. */
+const PLAIN_READ = new RegExp(
+  `^${TOKEN_ROUTE.replace(':app', `(${within(APP_NAME)})`).replace(':principal', `(${within(PRINCIPAL_ID)})`)}$`,
+);
 /** As Koa has it. */
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -97,4 +99,9 @@ export function createFastRead(
       return response.headersSent;
     }
   };
+}
+
+/** A pattern without its anchors. */
+function within({ source }: RegExp): string {
+  return source.slice(1, -1);
 }

@@ -7,7 +7,7 @@ import type { ApiDeps, Caller } from '../deps.ts';
 import { parseInput } from '../input.ts';
 import { requestIdSlot } from '../middleware/request-id.ts';
 import type { Context, Step } from '../route.ts';
-import { APP_NAME, PRINCIPAL_ID, principalId } from '../schemas/fields.ts';
+import { APP_NAME, principalId } from '../schemas/fields.ts';
 import type { Scope } from '../schemas/operation.ts';
 import { createSlot } from '../slot.ts';
 import { mayUseApp, mayUsePrincipal } from './caller.ts';
@@ -64,10 +64,7 @@ export const requireApp: Step = (ctx, next) => {
 
 /** The principal of the path is one of the caller's. */
 export const requirePrincipal: Step = (ctx, next) => {
-  const given = ctx.params.principal ?? '';
-  const { principal } = PRINCIPAL_ID.test(given)
-    ? { principal: given.toLowerCase() }
-    : parseInput(principalParams, { principal: ctx.params.principal });
+  const { principal } = parseInput(principalParams, { principal: ctx.params.principal });
   if (!mayUsePrincipal(callerSlot.get(ctx), principal)) {
     throw beyondToken('This caller may not use that principal.');
   }

@@ -8,10 +8,6 @@ export function clientAddress(trusted: readonly string[]): Step {
   const isTrusted = (address: string): boolean => proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   return (ctx, next) => {
     let address = plain(ctx.req.socket.remoteAddress ?? '');
-    if (trusted.length === 0) {
-      ctx.request.ip = address;
-      return next() as Promise<void>;
-    }
     const hops = ctx
       .get('x-forwarded-for')
       .split(',')
